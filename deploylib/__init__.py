@@ -1,0 +1,1 @@
+"""Deploy containerised applications to Amazon ECS, and say truly whether it worked."""
