@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploylib.errors import ProcessError, ToolMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 LAST_LINES = 40
 STOP_SECONDS = 10
+
+_running: set[subprocess.Popen[str]] = set()
+_running_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +95,7 @@ def stream(
         )
     except FileNotFoundError as error:
         raise _missing(argv[0]) from error
-    with program:
+    with program, _registered(program):
         try:
             lines = _pump(program, line, stdin)
         except BaseException:
@@ -98,6 +103,14 @@ def stream(
             raise
     if program.returncode != 0:
         raise ProcessError(argv[0], program.returncode, "\n".join(lines[-LAST_LINES:]))
+
+
+def stop_all() -> None:
+    """Stop every program that `stream` is running in any thread: what Ctrl-C in the main thread has to do."""
+    with _running_lock:
+        programs = tuple(_running)
+    for program in programs:
+        stop(program)
 
 
 def stop(program: subprocess.Popen[str]) -> None:
@@ -110,6 +123,17 @@ def stop(program: subprocess.Popen[str]) -> None:
             program.wait(patience)
         except subprocess.TimeoutExpired:
             continue
+
+
+@contextlib.contextmanager
+def _registered(program: subprocess.Popen[str]) -> Iterator[None]:
+    with _running_lock:
+        _running.add(program)
+    try:
+        yield
+    finally:
+        with _running_lock:
+            _running.discard(program)
 
 
 def _pump(program: subprocess.Popen[str], line: Callable[[str], None], stdin: str | None) -> list[str]:

@@ -1,0 +1,369 @@
+"""The environments: `environments/common.toml` with one environment's own file laid over it, validated once.
+
+Unknown keys are errors; every mistake is reported at once, each with its file and key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from deploylib.errors import ConfigError
+
+COMMON = "common"
+DIRECTORY = "environments"
+STACK = "terraform/stack"
+AUTOMATIC_VARIABLES = ("app", "environment", "account_id", "region")
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Seconds = Annotated[float, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The AWS account that an environment lives in, and how to sign in to it.
+
+    `profile` names a profile of the AWS shared configuration; `config_file` is that file when it is not the
+    user's own. Without a profile the ambient credentials are used (environment variables, OIDC, instance role).
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    id: Annotated[str, Field(pattern=r"^\d{12}$")]
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    profile: str = ""
+    config_file: str = ""
+    state_bucket: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """The application: its name, and the folder that every image of it is built from (relative to the project)."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: Name
+    path: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseImage:
+    """The image that the app's roles start from."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    dockerfile: Text
+    build_args: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleImage:
+    """One image of a release: `web`, `job`, `nginx` …"""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    dockerfile: Text
+    build_args: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """Every image of the app. Compiled languages leave `base` out."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    roles: Annotated[Mapping[Name, RoleImage], Field(min_length=1)]
+    base: BaseImage | None = None
+    platform: Annotated[str, Field(pattern=r"^linux/(amd64|arm64)$")] = "linux/amd64"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """The one-off task that runs before any service moves: *command* in *container* of *service*'s new revision."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    service: Name
+    container: Text
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    timeout_seconds: Seconds = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """How long a rollout may take, how often to look, and after how many failed tasks to give up by ourselves."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    timeout_seconds: Seconds = 900.0
+    poll_seconds: Seconds = 3.0
+    failed_tasks: Annotated[int, Field(ge=1)] = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """The request that proves that the new release serves. `{commit}` in *contains* is the released commit."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    path: Annotated[str, Field(pattern=r"^/")] = "/"
+    contains: str = ""
+    timeout_seconds: Seconds = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """One environment, complete and validated."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: Name
+    root: Path
+    app: App
+    account: Account
+    images: Images
+    migration: Migration | None = None
+    rollout: Rollout = field(default_factory=Rollout)
+    serving: Serving | None = None
+    default: bool = False
+    protected: bool = False
+    terraform: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def context(self) -> Path:
+        """The build context of the app's images."""
+        return self.root / self.app.path
+
+    @property
+    def terraform_variables(self) -> dict[str, Any]:
+        """Everything that Terraform is told, as one JSON document."""
+        values = (self.app.name, self.name, self.account.id, self.account.region)
+        return {**dict(zip(AUTOMATIC_VARIABLES, values, strict=True)), **self.terraform}
+
+    @property
+    def contract_parameter(self) -> str:
+        """The SSM parameter in which Terraform publishes what a deploy reads."""
+        return f"/{self.app.name}/{self.name}/contract"
+
+    @property
+    def state_bucket(self) -> str:
+        """The S3 bucket of the Terraform state; bucket names are global, so the account is in it."""
+        return self.account.state_bucket or f"{self.app.name}-{self.name}-terraform-{self.account.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One thing that is wrong in a file of the configuration."""
+
+    file: str
+    key: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key}: {self.problem}" if self.key else f"{self.file}: {self.problem}"
+
+
+def names(root: Path) -> tuple[str, ...]:
+    """Return the environments that exist, sorted."""
+    return tuple(sorted(path.stem for path in (root / DIRECTORY).glob("*.toml") if path.stem != COMMON))
+
+
+def load(root: Path, name: str = "", *, variables: Mapping[str, str] = os.environ) -> Environment:
+    """Return the environment called *name*; without one, that of `DEPLOY_ENV`, else the default one.
+
+    Raises `ConfigError` with every mistake, each with file and key.
+    """
+    name = _chosen(root, name or variables.get("DEPLOY_ENV", ""))
+    environment, mistakes = _read(root, name)
+    if environment is None or mistakes:
+        raise _refusal(mistakes)
+    return environment
+
+
+def check(root: Path, name: str = "") -> tuple[Mistake, ...]:
+    """Return every mistake of *name*'s environment, or of all of them."""
+    found = [mistake for one in ([name] if name else names(root)) for mistake in _read(root, _known(root, one))[1]]
+    return tuple(dict.fromkeys(found))
+
+
+def origins(root: Path, name: str) -> dict[str, tuple[Any, str]]:
+    """Return each configured key (dotted) with its value and the file that it is from."""
+    own, common = (_flat(_toml(root, stem)[0]) for stem in (_known(root, name), COMMON))
+    return {
+        key: (own.get(key, common.get(key)), _file(name if key in own else COMMON)) for key in sorted({**common, **own})
+    }
+
+
+def _chosen(root: Path, name: str) -> str:
+    existing = names(root)
+    if not existing:
+        raise ConfigError(f"no environment in {DIRECTORY}/", hint=f"write {DIRECTORY}/local.toml")
+    if name:
+        return _known(root, name)
+    defaults = [one for one in existing if _toml(root, one)[0].get("default") is True] or list(existing)
+    if len(defaults) == 1:
+        return defaults[0]
+    raise ConfigError(f"which environment? There are {', '.join(existing)}", hint=f"add --env {existing[0]}")
+
+
+def _known(root: Path, name: str) -> str:
+    if name in names(root):
+        return name
+    raise ConfigError(f"no environment {name!r}; there are {', '.join(names(root))}", hint="inv env.list")
+
+
+def _read(root: Path, name: str) -> tuple[Environment | None, tuple[Mistake, ...]]:
+    """Return the environment if its shape is right, and what is wrong with it."""
+    own, own_mistakes = _toml(root, name)
+    common, common_mistakes = _toml(root, COMMON)
+    if own_mistakes or common_mistakes:
+        return None, (*common_mistakes, *own_mistakes)
+    merged = _merged(common, own)
+
+    def mistake(path: tuple[str, ...], problem: str) -> Mistake:
+        return Mistake(
+            file=_file(_origin(path, own=own, common=common, name=name)), key=".".join(path), problem=problem
+        )
+
+    environment, wrong = None, []
+    try:
+        environment = TypeAdapter(Environment).validate_python({**merged, "name": name, "root": root})
+    except ValidationError as error:
+        wrong = [mistake(_path(one["loc"]), _problem(one)) for one in error.errors()]
+    wrong += [mistake(path, problem) for path, problem in _contradictions(root, merged)]
+    return environment, tuple(wrong)
+
+
+def _path(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    return tuple(str(part) for part in location if part != "[key]")
+
+
+def _problem(error: Any) -> str:
+    """Return pydantic's message in the words of someone who edits a TOML file."""
+    known = {
+        "unexpected_keyword_argument": "unknown key",
+        "extra_forbidden": "unknown key",
+        "missing": "is missing",
+        "missing_keyword_only_argument": "is missing",
+    }
+    given = error.get("input")
+    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return known.get(error["type"], f"{_lower(error['msg'])}{shown}")
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return what each part alone cannot know: names that do not meet, variables that Terraform does not have."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    found += _unknown_variables(root, _table(merged, "terraform"))
+    roles, services = _table(merged, "images", "roles"), _table(merged, "terraform", "services")
+    found += [
+        (("terraform", "services", service, "containers", container, "role"), f"no role {role!r} in images.roles")
+        for service in services
+        for container, role in _roles(_table(services, service, "containers"))
+        if role not in roles
+    ]
+    found += _migration_target(_table(merged, "migration"), services)
+    path = _table(merged, "app").get("path")
+    if isinstance(path, str) and not (root / path).is_dir():
+        found.append((("app", "path"), f"no folder {path!r}"))
+    if merged.get("default") and merged.get("protected"):
+        found.append((("default",), "a protected environment cannot be the default"))
+    return found
+
+
+def _roles(containers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, str(one["role"])) for name, one in containers.items() if isinstance(one, dict) and "role" in one]
+
+
+def _migration_target(migration: Mapping[str, Any], services: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    if not migration or not services:
+        return []
+    service, container = migration.get("service"), migration.get("container")
+    if service not in services:
+        return [(("migration", "service"), f"no service {service!r} in terraform.services")]
+    if container not in _table(services, str(service), "containers"):
+        return [(("migration", "container"), f"service {service!r} has no container {container!r}")]
+    return []
+
+
+def _unknown_variables(root: Path, variables: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Terraform only warns of a variable that it does not know; here it is a mistake."""
+    source = root / STACK / "variables.tf"
+    if not source.is_file():
+        return []
+    declared = set(re.findall(r'^variable\s+"([^"]+)"', source.read_text(), re.MULTILINE))
+    return [
+        *((("terraform", key), "is set by the tool itself") for key in AUTOMATIC_VARIABLES if key in variables),
+        *((("terraform", key), f"no variable {key!r} in {STACK}") for key in variables if key not in declared),
+    ]
+
+
+def _table(merged: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return the table at *path*, or an empty one where there is none (the schema has said so already)."""
+    found: Any = merged
+    for part in path:
+        found = found.get(part, {}) if isinstance(found, Mapping) else {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _toml(root: Path, stem: str) -> tuple[dict[str, Any], tuple[Mistake, ...]]:
+    path = root / DIRECTORY / f"{stem}.toml"
+    try:
+        return tomllib.loads(path.read_text()), ()
+    except FileNotFoundError:
+        return {}, ()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return {}, (Mistake(file=_file(stem), key="", problem=f"not TOML: {error}"),)
+
+
+def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *common* with *own* laid over it; tables are merged, everything else is replaced."""
+    return {
+        key: _merged(common[key], own[key])
+        if isinstance(common.get(key), dict) and isinstance(own.get(key), dict)
+        else own.get(key, common.get(key))
+        for key in {**common, **own}
+    }
+
+
+def _origin(path: tuple[str, ...], *, own: Any, common: Any, name: str) -> str:
+    """Return the file to correct: the one that has the key, else (a missing key) the environment's own."""
+    for stem, table in ((name, own), (COMMON, common)):
+        found: Any = table
+        for part in path:
+            found = found.get(part) if isinstance(found, dict) else None
+        if found is not None:
+            return stem
+    return name
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        nested = isinstance(value, dict) and value
+        flat |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return flat
+
+
+def _file(stem: str) -> str:
+    return f"{DIRECTORY}/{stem}.toml"
+
+
+def _refusal(mistakes: tuple[Mistake, ...]) -> ConfigError:
+    count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    lines = "\n".join(f"  {mistake}" for mistake in mistakes)
+    return ConfigError(f"{count} in the configuration\n{lines}", hint="correct the file, then inv env.validate")

@@ -1,0 +1,91 @@
+"""The contract: the one JSON document that Terraform publishes in SSM Parameter Store and a deploy reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from deploylib.errors import AwsError, ContractError
+
+if TYPE_CHECKING:
+    from types_boto3_ssm.client import SSMClient
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceContract:
+    """One ECS service: what a deploy must know to release into it.
+
+    `template` is the ARN of Terraform's task-definition revision; `family` the one that the deploy writes;
+    `containers` maps each managed container to its image role; `desired_count` is what the first deploy asks for.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    name: str
+    family: str
+    template: str
+    desired_count: int
+    containers: Mapping[str, str]
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    assign_public_ip: bool = False
+    log_group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """Everything that a deploy reads of the infrastructure; keys of a later minor edition are ignored."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    version: int
+    app: str
+    environment: str
+    account_id: str
+    region: str
+    cluster: str
+    repository: str
+    services: Mapping[str, ServiceContract]
+    url: str = ""
+
+
+def read(ssm: SSMClient, parameter: str) -> Contract:
+    """Return the contract in *parameter*; raise `ContractError` when it is missing or of another version."""
+    try:
+        value = ssm.get_parameter(Name=parameter)["Parameter"]["Value"]
+    except AwsError as error:
+        if error.code != "ParameterNotFound":
+            raise
+        raise ContractError(
+            f"Terraform has not published {parameter} in this account", hint=_apply(parameter)
+        ) from error
+    return parse(value, parameter)
+
+
+def parse(value: str, parameter: str) -> Contract:
+    """Return the contract that *value* holds; raise `ContractError` when it is not one of version 1."""
+    try:
+        document: Any = json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ContractError(f"{parameter} is not JSON: {error}", hint=_apply(parameter)) from error
+    found = document.get("version") if isinstance(document, dict) else None
+    if found != VERSION:
+        raise ContractError(
+            f"{parameter} has version {found}; this tool reads version {VERSION}",
+            hint=_apply(parameter) if not isinstance(found, int) or found < VERSION else "update this tool",
+        )
+    try:
+        return TypeAdapter(Contract).validate_python(document)
+    except ValidationError as error:
+        keys = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        raise ContractError(f"{parameter} lacks or mistypes {keys}", hint=_apply(parameter)) from error
+
+
+def _apply(parameter: str) -> str:
+    return f"inv infra.apply --env {parameter.split('/')[2]}"

@@ -1,0 +1,192 @@
+"""What happens while a plan is executed, as values: the console, the JSON lines and the tests read the same ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened. `at` is seconds since the command began to execute."""
+
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildStarted(Event):
+    """An image is being built, and why."""
+
+    image: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildLogged(Event):
+    """A line that the build of *image* printed."""
+
+    image: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built(Event):
+    """An image was built here."""
+
+    image: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed(Event):
+    """An image is in the registry, under *digest*."""
+
+    image: str
+    digest: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tagged(Event):
+    """An image that the registry had got one more tag."""
+
+    image: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered(Event):
+    """A revision of *service*'s task definition was registered."""
+
+    service: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationStarted(Event):
+    """The migration's task was started (or, *attached*, found running from an earlier, interrupted run)."""
+
+    task: str
+    revision: str
+    command: tuple[str, ...]
+    attached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationLogged(Event):
+    """A line that the migration printed."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrated(Event):
+    """The migration ended with exit code 0."""
+
+    task: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutStarted(Event):
+    """*service* was updated, or (*attached*) its deployment was found under way; *desired* tasks are wanted."""
+
+    service: str
+    revision: str
+    deployment: str
+    desired: int
+    attached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing(Event):
+    """How far one service is: tasks of our deployment, tasks of older ones, tasks that failed."""
+
+    service: str
+    desired: int
+    running: int
+    pending: int
+    failed: int
+    old: int
+    state: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed(Event):
+    """One look at every service of the release; sent when something differs from the look before."""
+
+    services: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained(Event):
+    """Our deployment of *service* is complete, and no task of an older revision is anything but STOPPED."""
+
+    service: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedTask:
+    """One task that stopped: why, with what exit codes, and the last lines of its log.
+
+    `containers` holds (name, exit code or None, reason, health status) of each container that is worth showing.
+    """
+
+    task: str
+    stop_code: str
+    reason: str
+    containers: tuple[tuple[str, int | None, str, str], ...] = ()
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutFailed(Event):
+    """*service* did not roll out. `verdict`: `rolled back`, `failed`, `superseded` or `timed out`."""
+
+    service: str
+    verdict: str
+    reason: str
+    tasks: tuple[StoppedTask, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoring(Event):
+    """*service* is sent back to *revision*, because another service of the release failed (or it failed itself)."""
+
+    service: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored(Event):
+    """*service* serves *revision* again."""
+
+    service: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served(Event):
+    """The release answered at *url*."""
+
+    url: str
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed(Event):
+    """Something worth a line that changes nothing."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed(Event):
+    """Everything that was planned is done."""
+
+    seconds: float
+    calls: int
+    url: str = ""
+    services: tuple[str, ...] = field(default=())

@@ -1,0 +1,217 @@
+"""What a deploy will change, as a frozen value made purely from what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from deploylib import taskdef
+from deploylib.errors import ConfigError
+
+if TYPE_CHECKING:
+    from deploylib.config import Environment, Migration
+    from deploylib.contract import Contract, ServiceContract
+    from deploylib.images.planning import ImagePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveService:
+    """One service as ECS has it now: its description, the revision that it runs, Terraform's template."""
+
+    key: str
+    contract: ServiceContract
+    description: Mapping[str, Any]
+    definition: taskdef.Definition
+    template: taskdef.Definition
+
+    @property
+    def revision(self) -> str:
+        """The ARN of the task definition that the service is set to."""
+        return str(self.description["taskDefinition"])
+
+    @property
+    def primary(self) -> Mapping[str, Any]:
+        """The deployment that ECS is steering to."""
+        return next((one for one in self.description["deployments"] if one["status"] == "PRIMARY"), {})
+
+    @property
+    def first(self) -> bool:
+        """Whether nothing was ever released into this service: it still stands on Terraform's template."""
+        return taskdef.family(self.revision) != self.contract.family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What a deploy found: the contract, and each of its services."""
+
+    contract: Contract
+    services: tuple[LiveService, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePlan:
+    """What happens to one service.
+
+    `update`: a revision is made from *template* with *images* (container → role) and rolled out; `attach`: exactly
+    this is rolling out already, and is followed; `unchanged`: it runs. `desired_count` is sent by the first release
+    only. `based_on` is the revision that was live when the plan was made.
+    """
+
+    key: str
+    name: str
+    family: str
+    action: Literal["update", "attach", "unchanged"]
+    reason: str
+    based_on: str
+    template: taskdef.Definition
+    images: Mapping[str, str]
+    differences: tuple[taskdef.Difference, ...] = ()
+    desired_count: int | None = None
+    deployment: str = ""
+    first: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationPlan:
+    """The one-off task that runs before any service moves."""
+
+    service: str
+    container: str
+    command: tuple[str, ...]
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One release: its images, its migration, its services. `release` names it; `commit` is the full SHA-1."""
+
+    environment: str
+    contract: Contract
+    commit: str
+    dirty: bool
+    release: str
+    images: tuple[ImagePlan, ...]
+    migration: MigrationPlan | None
+    services: tuple[ServicePlan, ...]
+    notices: tuple[str, ...] = ()
+
+    @property
+    def moving(self) -> tuple[ServicePlan, ...]:
+        """The services that something happens to."""
+        return tuple(one for one in self.services if one.action != "unchanged")
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether executing this plan would write nothing and wait for nothing."""
+        return not self.moving and all(one.action == "reuse" for one in self.images)
+
+
+def plan_release(
+    environment: Environment, live: Live, images: tuple[ImagePlan, ...], *, commit: str, dirty: bool, release: str
+) -> Plan:
+    """Return what releasing *images* would change in *live*."""
+    references = {one.image: _reference(live.contract, one) for one in images}
+    services = tuple(_plan_service(one, references, commit=commit) for one in live.services)
+    return Plan(
+        environment=environment.name,
+        contract=live.contract,
+        commit=commit,
+        dirty=dirty,
+        release=release,
+        images=images,
+        migration=_plan_migration(environment.migration, services),
+        services=services,
+        notices=tuple(notice for one in live.services if (notice := _notice(one))),
+    )
+
+
+def role_images(service: ServicePlan, digests: Mapping[str, str], repository: str) -> dict[str, str]:
+    """Return the image reference of each managed container of *service*, by digest."""
+    return {container: f"{repository}@{digests[role]}" for container, role in service.images.items()}
+
+
+def _reference(contract: Contract, image: ImagePlan) -> str:
+    """Return the image by digest, or by the tag that it will be pushed under."""
+    return f"{contract.repository}@{image.digest}" if image.digest else f"{contract.repository}:{image.tags[-1]}"
+
+
+def _plan_service(live: LiveService, references: Mapping[str, str], *, commit: str) -> ServicePlan:
+    images = _images(live, references)
+    proposed = taskdef.next_definition(
+        live.template, images, family=live.contract.family, tags={}, writable=live.template.keys()
+    )
+    differences = taskdef.differences(live.definition, proposed)
+    action, reason = _action(live, differences)
+    return ServicePlan(
+        key=live.key,
+        name=live.contract.name,
+        family=live.contract.family,
+        action=action,
+        reason=reason,
+        based_on=live.revision,
+        template=live.template,
+        images=live.contract.containers,
+        differences=differences if action == "update" else (),
+        desired_count=live.contract.desired_count if live.first else None,
+        deployment=str(live.primary.get("id", "")) if action == "attach" else "",
+        first=live.first,
+    )
+
+
+def _images(live: LiveService, references: Mapping[str, str]) -> dict[str, str]:
+    """Return the image of each managed container; raise `ConfigError` for a role that no image is made for."""
+    if missing := sorted(set(live.contract.containers.values()) - set(references)):
+        raise ConfigError(
+            f"service {live.key} runs the role {missing[0]!r}, but images.roles has no such role",
+            hint=f"add [images.roles.{missing[0]}] to environments/common.toml",
+        )
+    return {container: references[role] for container, role in live.contract.containers.items()}
+
+
+def _action(
+    live: LiveService, differences: tuple[taskdef.Difference, ...]
+) -> tuple[Literal["update", "attach", "unchanged"], str]:
+    if live.first:
+        return "update", "first release"
+    if not differences:
+        if live.primary.get("rolloutState") == "IN_PROGRESS":
+            return "attach", "this very revision is rolling out already"
+        return "unchanged", "runs these images on this template already"
+    new_template = taskdef.tag(live.definition, taskdef.TAG_TEMPLATE) != str(live.template.get("taskDefinitionArn"))
+    images = any(one.path.endswith(".image") for one in differences)
+    return "update", " and ".join(["new image"] * images + ["new template from Terraform"] * new_template) or "changed"
+
+
+def _plan_migration(migration: Migration | None, services: tuple[ServicePlan, ...]) -> MigrationPlan | None:
+    """The migration runs when the service whose image carries it gets a new revision."""
+    if migration is None:
+        return None
+    service = next((one for one in services if one.key == migration.service), None)
+    if service is None:
+        raise ConfigError(
+            f"migration.service is {migration.service!r}, but the contract has {', '.join(one.key for one in services)}",
+            hint="correct environments/common.toml, or inv infra.apply",
+        )
+    if service.action != "update":
+        return None
+    return MigrationPlan(
+        service=service.key,
+        container=migration.container,
+        command=migration.command,
+        timeout_seconds=migration.timeout_seconds,
+    )
+
+
+def _notice(live: LiveService) -> str:
+    """Say what a person should know before confirming."""
+    primary = live.primary
+    if primary.get("rolloutState") == "IN_PROGRESS":
+        return f"{live.key}: a deployment of {_short(str(primary['taskDefinition']))} is under way"
+    if not live.first and live.description.get("desiredCount") == 0:
+        return f"{live.key}: its desired count is 0, so nothing will run"
+    return ""
+
+
+def _short(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]

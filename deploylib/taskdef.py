@@ -1,0 +1,136 @@
+"""Task definitions, purely: the next one from Terraform's template, and what differs between two.
+
+A definition is an opaque mapping as DescribeTaskDefinition returns it, with its `tags` beside. Only the keys that we
+own are named here, so a field that AWS invents tomorrow is carried over untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deploylib.errors import ConfigError
+
+Definition = Mapping[str, Any]
+
+SENTINEL = ":set-by-deploy"
+TAG_TEMPLATE, TAG_COMMIT, TAG_RELEASE = "deploy:template", "deploy:commit", "deploy:release"
+
+# What DescribeTaskDefinition adds to what was registered, and what each revision has of its own.
+OWN = frozenset(
+    {
+        "taskDefinitionArn",
+        "family",
+        "revision",
+        "status",
+        "requiresAttributes",
+        "compatibilities",
+        "registeredAt",
+        "registeredBy",
+        "deregisteredAt",
+        "deleteRequestedAt",
+        "tags",
+    }
+)
+UNORDERED = {"environment": "name", "secrets": "name", "tags": "key", "volumes": "name", "containerDefinitions": "name"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One value that differs, under a dotted path such as `containerDefinitions.app.environment.GREETING`."""
+
+    path: str
+    old: Any
+    new: Any
+
+
+def managed_containers(template: Definition) -> tuple[str, ...]:
+    """Return the containers whose image a deploy fills in: those that carry Terraform's sentinel tag."""
+    return tuple(one["name"] for one in template["containerDefinitions"] if one.get("image", "").endswith(SENTINEL))
+
+
+def next_definition(
+    template: Definition, images: Mapping[str, str], *, family: str, tags: Mapping[str, str], writable: Collection[str]
+) -> dict[str, Any]:
+    """Return what to register: *template* in *family*, with the image of each container in *images* (by name).
+
+    Every other field is kept, side-cars' images too. *writable* are the fields that RegisterTaskDefinition takes
+    (botocore's model says). Raises `ConfigError` for a container that the template does not have, and for a managed
+    container that got no image.
+    """
+    _refuse_unknown(template, images)
+    containers = [{**one, "image": images.get(one["name"], one["image"])} for one in template["containerDefinitions"]]
+    if left := [one["name"] for one in containers if one["image"].endswith(SENTINEL)]:
+        raise ConfigError(f"no image for container {left[0]!r} of {family}", hint="add its role to images.roles")
+    kept = {key: value for key, value in template.items() if key in writable and value not in (None, "", [])}
+    return {**kept, "family": family, "containerDefinitions": containers, "tags": _tags(template, tags)}
+
+
+def differences(old: Definition, new: Definition) -> tuple[Difference, ...]:
+    """Return what differs between two definitions; bookkeeping, tags, order and empty values do not count."""
+    return tuple(_walk(_comparable(old), _comparable(new), ""))
+
+
+def tag(definition: Definition, key: str) -> str:
+    """Return the value of *definition*'s tag *key*, or nothing."""
+    return next((str(one["value"]) for one in definition.get("tags", ()) if one.get("key") == key), "")
+
+
+def family(arn: str) -> str:
+    """Return the family in a task definition's ARN."""
+    return arn.rsplit("/", 1)[-1].rpartition(":")[0]
+
+
+def _refuse_unknown(template: Definition, images: Mapping[str, str]) -> None:
+    names = {one["name"] for one in template["containerDefinitions"]}
+    if unknown := sorted(set(images) - names):
+        raise ConfigError(
+            f"no container {unknown[0]!r} in {template.get('family')}", hint=f"it has {', '.join(sorted(names))}"
+        )
+
+
+def _tags(template: Definition, tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the template's own tags (cost centres and so on) with ours on top; AWS's reserved ones left out."""
+    kept = {one["key"]: one["value"] for one in template.get("tags", ()) if not one["key"].startswith("aws:")}
+    return [{"key": key, "value": value} for key, value in sorted({**kept, **tags}.items())]
+
+
+def _comparable(definition: Definition) -> Any:
+    return _normal({key: value for key, value in definition.items() if key not in OWN})
+
+
+def _normal(value: Any) -> Any:
+    """Return *value* with lists of named things as mappings by name, and empty values left out."""
+    if isinstance(value, Mapping):
+        named = {key: _by_name(key, one) for key, one in value.items()}
+        return {key: one for key, one in named.items() if one not in (None, "", [], {})}
+    if isinstance(value, list | tuple):
+        return [_normal(one) for one in value]
+    return value
+
+
+def _by_name(key: str, value: Any) -> Any:
+    label = UNORDERED.get(key)
+    if (
+        label is None
+        or not isinstance(value, list)
+        or not all(isinstance(one, Mapping) and label in one for one in value)
+    ):
+        return _normal(value)
+    return {str(one[label]): _named({k: v for k, v in one.items() if k != label}) for one in value}
+
+
+def _named(rest: dict[str, Any]) -> Any:
+    """Return `{"value": x}` as x: an environment variable then reads NAME: old -> new."""
+    return next(iter(rest.values())) if set(rest) in ({"value"}, {"valueFrom"}) else _normal(rest)
+
+
+def _walk(old: Any, new: Any, path: str) -> list[Difference]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            found
+            for key in sorted({**old, **new})
+            for found in _walk(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+        ]
+    return [] if old == new else [Difference(path=path, old=old, new=new)]
