@@ -112,7 +112,7 @@ def plan_release(
 ) -> Plan:
     """Return what releasing *images* would change in *live*."""
     references = {one.image: _reference(live.contract, one) for one in images}
-    services = tuple(_plan_service(one, references, commit=commit) for one in live.services)
+    services = tuple(_plan_service(one, references) for one in live.services)
     return Plan(
         environment=environment.name,
         contract=live.contract,
@@ -136,7 +136,7 @@ def _reference(contract: Contract, image: ImagePlan) -> str:
     return f"{contract.repository}@{image.digest}" if image.digest else f"{contract.repository}:{image.tags[-1]}"
 
 
-def _plan_service(live: LiveService, references: Mapping[str, str], *, commit: str) -> ServicePlan:
+def _plan_service(live: LiveService, references: Mapping[str, str]) -> ServicePlan:
     images = _images(live, references)
     proposed = taskdef.next_definition(
         live.template, images, family=live.contract.family, tags={}, writable=live.template.keys()
@@ -190,8 +190,8 @@ def _plan_migration(migration: Migration | None, services: tuple[ServicePlan, ..
     service = next((one for one in services if one.key == migration.service), None)
     if service is None:
         raise ConfigError(
-            f"migration.service is {migration.service!r}, but the contract has {', '.join(one.key for one in services)}",
-            hint="correct environments/common.toml, or inv infra.apply",
+            f"migration.service is {migration.service!r}, which the contract does not have",
+            hint=f"it has {', '.join(one.key for one in services)}; correct the file, or inv infra.apply",
         )
     if service.action != "update":
         return None

@@ -13,7 +13,7 @@ class ImagePlan:
     """One image: taken from the registry as it is (`reuse`), or built and pushed (`build`).
 
     `image` is `base` or a role. `tags` are all that it shall have, the content tag first; `missing_tags` those that
-    an image to reuse still lacks. `digest` is empty until the image is in the registry. `reason` says why, for a person.
+    an image to reuse still lacks. `digest` is empty until the registry has it. `reason` says why, for a person.
     """
 
     image: str
