@@ -1,0 +1,24 @@
+# All that a deploy knows of Terraform (docs/architecture.md). `insecure_value`, because there is nothing secret in it and a plan
+# shall show what changes. A raised `version` makes every older deploylib stop and say so.
+
+locals {
+  document = jsonencode({
+    version     = 1
+    app         = var.app
+    environment = var.environment
+    account_id  = var.account_id
+    region      = var.region
+    cluster     = var.cluster
+    repository  = var.repository
+    url         = var.url
+    services    = var.services
+  })
+}
+
+resource "aws_ssm_parameter" "this" {
+  name           = "/${var.app}/${var.environment}/contract"
+  description    = "What a deploy of ${var.app} to ${var.environment} needs to know"
+  type           = "String"
+  tier           = "Intelligent-Tiering" # Standard ends at 4 KiB, some ten services
+  insecure_value = local.document
+}

@@ -1,0 +1,9 @@
+output "name" {
+  description = "The parameter."
+  value       = aws_ssm_parameter.this.name
+}
+
+output "url" {
+  description = "Where the application is reached."
+  value       = var.url
+}

@@ -1,0 +1,59 @@
+variable "app" {
+  description = "Application."
+  type        = string
+}
+
+variable "environment" {
+  description = "Environment."
+  type        = string
+}
+
+variable "account_id" {
+  description = "Account everything is in."
+  type        = string
+}
+
+variable "region" {
+  description = "Region everything is in."
+  type        = string
+}
+
+variable "cluster" {
+  description = "ARN of the cluster."
+  type        = string
+}
+
+variable "repository" {
+  description = "Repository of the images, as an engine names it, without a tag."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^@]+$", var.repository)) && !strcontains(basename(var.repository), ":")
+    error_message = "repository must carry neither tag nor digest; it is ${var.repository}."
+  }
+}
+
+variable "url" {
+  description = "Where the application is reached."
+  type        = string
+
+  validation {
+    condition     = can(regex("^https?://[^/]+$", var.url))
+    error_message = "url must look like https://shop.example.com; it is ${var.url}."
+  }
+}
+
+variable "services" {
+  description = "Services by their short name."
+  type = map(object({
+    name             = string
+    family           = string
+    template         = string
+    desired_count    = number
+    containers       = map(string)
+    subnets          = list(string)
+    security_groups  = list(string)
+    assign_public_ip = bool
+    log_group        = string
+  }))
+}

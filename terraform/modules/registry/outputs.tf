@@ -1,0 +1,9 @@
+output "url" {
+  description = "Where images are pushed to and pulled from, without a tag."
+  value       = aws_ecr_repository.this.repository_url
+}
+
+output "arn" {
+  description = "For the policy of whoever pulls."
+  value       = aws_ecr_repository.this.arn
+}

@@ -1,0 +1,19 @@
+output "name" {
+  description = "The service, and the family of its revisions."
+  value       = aws_ecs_service.this.name
+}
+
+output "template_arn" {
+  description = "Revision that the next deploy starts from."
+  value       = aws_ecs_task_definition.template.arn
+}
+
+output "security_group" {
+  description = "Group whose members are the tasks."
+  value       = aws_security_group.tasks.id
+}
+
+output "managed_containers" {
+  description = "The image role of each container that a deploy fills in, by container."
+  value       = { for name, container in var.containers : name => container.role if container.role != null }
+}

@@ -1,0 +1,151 @@
+# One application in one environment. The same for every account and for the local AWS: only the variables differ.
+
+locals {
+  name = "${var.app}-${var.environment}"
+
+  # Without a NAT gateway nothing leads out of a private subnet, so that a task there could not even pull its image.
+  public_tasks = var.network.nat_gateways == 0
+  task_subnets = local.public_tasks ? module.network.public_subnets : module.network.private_subnets
+
+  balanced        = { for name, service in var.services : name => service.load_balancer if service.load_balancer != null }
+  database_access = { for name, service in var.services : name => anytrue([for container in values(service.containers) : container.database]) }
+
+  database_environment = try(module.database[0].environment, {})
+  database_secrets     = try(module.database[0].secrets, {})
+
+  # A container's own settings win over the database's.
+  containers = {
+    for name, service in var.services : name => {
+      for container, settings in service.containers : container => merge(settings, {
+        environment = merge(settings.database ? local.database_environment : {}, settings.environment)
+        secrets     = merge(settings.database ? local.database_secrets : {}, settings.secrets)
+      })
+    }
+  }
+}
+
+module "network" {
+  source = "../modules/network"
+
+  name         = local.name
+  region       = var.region
+  cidr         = var.network.cidr
+  zones        = var.network.zones
+  nat_gateways = var.network.nat_gateways
+}
+
+module "load_balancer" {
+  source = "../modules/load_balancer"
+
+  name                = local.name
+  vpc_id              = module.network.vpc_id
+  vpc_cidr            = var.network.cidr
+  subnets             = module.network.public_subnets
+  certificate_arn     = var.certificate_arn
+  deletion_protection = var.deletion_protection
+
+  targets = {
+    for name, target in local.balanced : name => merge(target, { port = var.services[name].containers[target.container].port })
+  }
+}
+
+module "registry" {
+  source = "../modules/registry"
+
+  name         = var.app
+  force_delete = !var.deletion_protection
+}
+
+module "cluster" {
+  source = "../modules/cluster"
+
+  name               = local.name
+  services           = keys(var.services)
+  log_prefix         = "/${var.app}/${var.environment}"
+  log_retention_days = var.log_retention_days
+  container_insights = var.container_insights
+}
+
+module "database" {
+  source = "../modules/database"
+  count  = var.database == null ? 0 : 1
+
+  name                   = local.name
+  vpc_id                 = module.network.vpc_id
+  subnets                = module.network.private_subnets
+  clients                = { for name, access in local.database_access : name => module.service[name].security_group if access }
+  engine_version         = var.database.engine_version
+  instance_class         = var.database.instance_class
+  allocated_storage_gib  = var.database.allocated_storage_gib
+  database_name          = replace(var.app, "-", "_")
+  username               = replace(var.app, "-", "_")
+  multi_az               = var.database.multi_az
+  backup_retention_days  = var.database.backup_retention_days
+  password_rotation_days = var.database.password_rotation_days
+  deletion_protection    = var.deletion_protection
+  skip_final_snapshot    = var.database.skip_final_snapshot
+}
+
+module "roles" {
+  source = "../modules/roles"
+
+  name           = local.name
+  account_id     = var.account_id
+  region         = var.region
+  repository_arn = module.registry.arn
+  log_group_arns = module.cluster.log_group_arns
+  secrets        = distinct(flatten([for containers in values(local.containers) : [for container in values(containers) : values(container.secrets)]]))
+}
+
+module "service" {
+  source   = "../modules/service"
+  for_each = var.services
+
+  name               = "${local.name}-${each.key}"
+  region             = var.region
+  cluster_arn        = module.cluster.arn
+  repository_url     = module.registry.url
+  log_group          = module.cluster.log_groups[each.key]
+  task_role_arn      = module.roles.task_role_arn
+  execution_role_arn = module.roles.execution_role_arn
+  vpc_id             = module.network.vpc_id
+  subnets            = local.task_subnets
+  assign_public_ip   = local.public_tasks
+  cpu                = each.value.cpu
+  memory             = each.value.memory
+  containers         = local.containers[each.key]
+  deployment         = each.value.deployment
+
+  load_balancer = one([for target in each.value.load_balancer[*] : {
+    container            = target.container
+    target_group         = module.load_balancer.target_groups[each.key]
+    security_group       = module.load_balancer.security_group
+    grace_period_seconds = target.grace_period_seconds
+  }])
+}
+
+module "contract" {
+  source = "../modules/contract"
+
+  app         = var.app
+  environment = var.environment
+  account_id  = var.account_id
+  region      = var.region
+  cluster     = module.cluster.arn
+  repository  = module.registry.url
+  url         = var.domain == null ? "${var.certificate_arn == null ? "http" : "https"}://${module.load_balancer.dns_name}" : "https://${var.domain}"
+
+  services = {
+    for name, service in var.services : name => {
+      name             = module.service[name].name
+      family           = module.service[name].name
+      template         = module.service[name].template_arn
+      desired_count    = service.desired_count
+      containers       = module.service[name].managed_containers
+      subnets          = local.task_subnets
+      security_groups  = [module.service[name].security_group]
+      assign_public_ip = local.public_tasks
+      log_group        = module.cluster.log_groups[name]
+    }
+  }
+}

@@ -1,0 +1,24 @@
+output "contract" {
+  description = "Parameter that a deploy reads."
+  value       = module.contract.name
+}
+
+output "url" {
+  description = "Where the application is reached."
+  value       = module.contract.url
+}
+
+output "load_balancer" {
+  description = "Host name that the DNS record of `domain` must lead to."
+  value       = module.load_balancer.dns_name
+}
+
+output "repository" {
+  description = "Repository of the images."
+  value       = module.registry.url
+}
+
+output "cluster" {
+  description = "The cluster."
+  value       = module.cluster.arn
+}

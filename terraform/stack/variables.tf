@@ -1,0 +1,192 @@
+# The interface of the stack. The first four come from [app] and [account] of environments/ENV.toml, the others are its table
+# [terraform], word for word.
+
+variable "app" {
+  description = "Name of the application: prefix of every name, name of the image repository, database and its owner."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.app))
+    error_message = "app must be words of a-z and 0-9 joined by -, and start with a letter; it is ${var.app}."
+  }
+}
+
+variable "environment" {
+  description = "Name of the environment."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.environment))
+    error_message = "environment must be words of a-z and 0-9 joined by -, and start with a letter; it is ${var.environment}."
+  }
+
+  validation {
+    condition     = length("${var.app}-${var.environment}") <= 22
+    error_message = "app and environment may have 21 characters together: a target group's name ends at 32. They are ${var.app} and ${var.environment}."
+  }
+}
+
+variable "account_id" {
+  description = "AWS account; Terraform refuses to work in another."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits, as a string; it is ${var.account_id}."
+  }
+}
+
+variable "region" {
+  description = "AWS region."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must look like ap-northeast-1; it is ${var.region}."
+  }
+}
+
+variable "network" {
+  description = "The VPC. `nat_gateways = 0`: tasks run in the public subnets with public addresses, else in the private ones. Append zones, never reorder them."
+  type = object({
+    cidr         = optional(string, "10.0.0.0/16")
+    zones        = optional(list(string), ["a", "c", "d"])
+    nat_gateways = optional(number, 1)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "services" {
+  description = <<-E
+    Services by name. A container has either `role` (the image this project builds for that role; a deploy fills it in) or `image` (a side-car).
+    `desired_count` is what the first deploy asks for. `database = true` gives a container DB_HOST, DB_PORT, DB_NAME, DB_USER and the secret DB_PASSWORD.
+    `secrets` maps a name to a reference: an ARN of Secrets Manager or Parameter Store, or a parameter's name. The load balancer sends to the
+    container's `port`; of several services behind it all but one say by `route` what is theirs.
+  E
+  type = map(object({
+    cpu           = optional(number, 256)
+    memory        = optional(number, 512)
+    desired_count = optional(number, 1)
+
+    deployment = optional(object({
+      minimum_healthy_percent = optional(number, 100)
+      maximum_percent         = optional(number, 200)
+    }), {})
+
+    load_balancer = optional(object({
+      container                    = string
+      grace_period_seconds         = optional(number, 30)
+      deregistration_delay_seconds = optional(number, 30)
+      health_check = optional(object({
+        path                = optional(string, "/")
+        matcher             = optional(string, "200")
+        interval_seconds    = optional(number, 10)
+        timeout_seconds     = optional(number, 5)
+        healthy_threshold   = optional(number, 2)
+        unhealthy_threshold = optional(number, 3)
+      }), {})
+      route = optional(object({
+        priority = number
+        paths    = list(string)
+      }))
+    }))
+
+    containers = map(object({
+      role                 = optional(string)
+      image                = optional(string)
+      essential            = optional(bool, true)
+      command              = optional(list(string))
+      port                 = optional(number)
+      stop_timeout_seconds = optional(number, 30)
+      environment          = optional(map(string), {})
+      secrets              = optional(map(string), {})
+      database             = optional(bool, false)
+      depends_on           = optional(map(string), {})
+      health_check = optional(object({
+        command              = list(string)
+        interval_seconds     = optional(number, 10)
+        timeout_seconds      = optional(number, 5)
+        retries              = optional(number, 3)
+        start_period_seconds = optional(number, 10)
+      }))
+    }))
+  }))
+
+  validation {
+    condition     = alltrue([for name in keys(var.services) : can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", name))])
+    error_message = "a service's name must be words of a-z and 0-9 joined by -, and start with a letter: ${join(", ", keys(var.services))}."
+  }
+
+  validation {
+    condition     = alltrue([for service in values(var.services) : service.desired_count >= 0 && floor(service.desired_count) == service.desired_count])
+    error_message = "desired_count must be a whole number, 0 or more."
+  }
+
+  validation {
+    condition     = alltrue([for service in values(var.services) : service.load_balancer == null || try(service.containers[service.load_balancer.container].port != null, false)])
+    error_message = "load_balancer.container must name a container of its service that has a `port`."
+  }
+
+  validation {
+    condition     = var.database != null || !anytrue(flatten([for service in values(var.services) : [for container in values(service.containers) : container.database]]))
+    error_message = "a container has database = true, but there is no table [terraform.database]."
+  }
+}
+
+variable "database" {
+  description = "The PostgreSQL instance; leave it out for none. RDS makes the password and changes it every `password_rotation_days` (tasks must be renewed then)."
+  type = object({
+    engine_version         = string
+    instance_class         = optional(string, "db.t4g.micro")
+    allocated_storage_gib  = optional(number, 20)
+    multi_az               = optional(bool, false)
+    backup_retention_days  = optional(number, 7)
+    password_rotation_days = optional(number, 1000)
+    skip_final_snapshot    = optional(bool, false)
+  })
+  default = null
+}
+
+variable "domain" {
+  description = "Host name users type; without one the load balancer's own. It needs `certificate_arn`, and a DNS record that leads to the load balancer."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.domain == null || var.certificate_arn != null
+    error_message = "domain ${coalesce(var.domain, "-")} needs certificate_arn: the application is announced as https."
+  }
+}
+
+variable "certificate_arn" {
+  description = "ACM certificate of `domain`. With one, port 443 serves and port 80 redirects to it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.certificate_arn == null || can(regex("^arn:[a-z-]+:acm:[^:]+:[0-9]{12}:certificate/.+$", var.certificate_arn))
+    error_message = "certificate_arn must be the ARN of an ACM certificate."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Whether database, load balancer and a repository with images in it withstand a destroy."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "Days that the containers' logs are kept."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "container_insights" {
+  description = "CloudWatch Container Insights: disabled, enabled, or enhanced."
+  type        = string
+  default     = "disabled"
+  nullable    = false
+}
