@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +9,8 @@ from deploylib import taskdef
 from deploylib.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploylib.config import Environment, Migration
     from deploylib.contract import Contract, ServiceContract
     from deploylib.images.planning import ImagePlan

@@ -1,0 +1,188 @@
+"""The migration: a one-off task of the new revision, followed to the last line of its log and judged by its exit code.
+
+It runs before any service moves. A task that an interrupted run has left behind is waited for first, so that two
+migrations never run at once. Ctrl-C and the time limit stop the task: a half-done migration that nobody watches is
+worse than one that ends with its connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deploylib import events, tasklog
+from deploylib.errors import AwsError, MigrationError
+from deploylib.stopped import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from deploylib.aws import Account
+    from deploylib.clock import Clock
+    from deploylib.contract import ServiceContract
+    from deploylib.plan import MigrationPlan
+    from deploylib.taskdef import Definition
+
+POLL_SECONDS = 1.0
+LAST_LINES_SECONDS = 6.0  # the awslogs driver sends what it has every five seconds
+STOP_SECONDS = 150.0  # ECS kills a task at most two minutes after it asked it to stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a one-off task runs: the cluster, the service whose network it borrows, and how tasks are launched there."""
+
+    cluster: str
+    service: ServiceContract
+    launch: Mapping[str, Any]
+
+    @property
+    def started_by(self) -> str:
+        """The mark by which a task that an interrupted run has left behind is found again."""
+        return f"migration/{self.service.family}"
+
+
+def launch_of(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return RunTask's launch arguments equal to those of the described service."""
+    if strategy := description.get("capacityProviderStrategy"):
+        return {"capacityProviderStrategy": strategy}
+    return {"launchType": description.get("launchType", "FARGATE")}
+
+
+def run(
+    account: Account,
+    site: Site,
+    plan: MigrationPlan,
+    *,
+    definition: Definition,
+    revision: str,
+    token: str,
+    clock: Clock,
+) -> Iterator[events.Event]:
+    """Run *plan* as a task of *revision* and yield its log as it comes.
+
+    *token* makes RunTask idempotent (its client token). Raises `MigrationError` when the task does not end with exit
+    code 0, does not start, or does not end within the plan's time limit (it is stopped then).
+    """
+    yield from _wait_for_leftovers(account, site, plan, definition=definition, clock=clock)
+    task = _start(account, site, plan, revision=revision, token=token)
+    yield events.MigrationStarted(task=_id(task), revision=revision, command=plan.command)
+    started = clock.monotonic()
+    ended = yield from _follow(account, site, plan, task=task, definition=definition, clock=clock)
+    _judge(account, ended, plan, definition)
+    yield events.Migrated(task=_id(task), seconds=clock.monotonic() - started)
+
+
+def _wait_for_leftovers(
+    account: Account, site: Site, plan: MigrationPlan, *, definition: Definition, clock: Clock
+) -> Iterator[events.Event]:
+    for task in account.ecs.list_tasks(cluster=site.cluster, startedBy=site.started_by)["taskArns"]:
+        yield events.MigrationStarted(task=_id(task), revision="", command=plan.command, attached=True)
+        yield from _follow(account, site, plan, task=task, definition=definition, clock=clock)
+
+
+def _start(account: Account, site: Site, plan: MigrationPlan, *, revision: str, token: str) -> str:
+    network = {
+        "subnets": list(site.service.subnets),
+        "securityGroups": list(site.service.security_groups),
+        "assignPublicIp": "ENABLED" if site.service.assign_public_ip else "DISABLED",
+    }
+    answer = account.ecs.run_task(
+        cluster=site.cluster,
+        taskDefinition=revision,
+        count=1,
+        startedBy=site.started_by,
+        clientToken=token,
+        networkConfiguration={"awsvpcConfiguration": network},  # type: ignore[arg-type]  # the enum is checked above
+        overrides={"containerOverrides": [{"name": plan.container, "command": list(plan.command)}]},
+        **site.launch,
+    )
+    if answer.get("tasks"):
+        return answer["tasks"][0]["taskArn"]
+    reasons = "; ".join(f"{one.get('reason')} {one.get('detail', '')}".strip() for one in answer.get("failures", ()))
+    raise MigrationError(f"ECS did not start the migration's task: {reasons or 'no reason given'}")
+
+
+def _follow(
+    account: Account, site: Site, plan: MigrationPlan, *, task: str, definition: Definition, clock: Clock
+) -> Iterator[events.Event]:
+    """Yield the task's log lines until it has stopped and its log has ended; return its last description."""
+    deadline = clock.monotonic() + plan.timeout_seconds
+    where = tasklog.stream(definition, plan.container, task)
+    log = tasklog.Follower(logs=account.logs, stream=where) if where else None
+    try:
+        while True:
+            described = _described(account, site, task)
+            yield from _lines(log)
+            if described.get("lastStatus") == "STOPPED":
+                yield from _last_lines(log, clock)
+                return described
+            if clock.monotonic() >= deadline:
+                raise _timed_out(account, site, plan, task=task, clock=clock)
+            clock.sleep(POLL_SECONDS)
+    except (KeyboardInterrupt, GeneratorExit) as interrupt:
+        state = _stop(account, site, task, reason="interrupted by the person who deployed", clock=clock)
+        interrupt.add_note(f"the migration's task {_id(task)} {state}; no service was touched")
+        raise
+
+
+def _lines(log: tasklog.Follower | None) -> Iterator[events.Event]:
+    for line in log.lines() if log else ():
+        yield events.MigrationLogged(line=line)
+
+
+def _last_lines(log: tasklog.Follower | None, clock: Clock) -> Iterator[events.Event]:
+    """Read on until the log has been silent for two looks: its end arrives after the task's."""
+    deadline, silent = clock.monotonic() + LAST_LINES_SECONDS, 0
+    while log and silent < 2 and clock.monotonic() < deadline:
+        lines = log.lines()
+        silent = 0 if lines else silent + 1
+        for line in lines:
+            yield events.MigrationLogged(line=line)
+        clock.sleep(POLL_SECONDS / 4)
+
+
+def _judge(account: Account, task: Mapping[str, Any], plan: MigrationPlan, definition: Definition) -> None:
+    container = next((one for one in task.get("containers", ()) if one["name"] == plan.container), {})
+    code = container.get("exitCode")
+    if code == 0:
+        return
+    why = explain(account, task, definition)
+    reason = "; ".join(part for part in (why.reason, str(container.get("reason", ""))) if part)
+    ended = f"ended with exit code {code}" if code is not None else f"did not run ({why.stop_code or 'no exit code'})"
+    raise MigrationError(
+        f"the migration's task {why.task} {ended}: {reason or 'no reason given'}; no service was touched",
+        hint="correct the migration, commit, and deploy again",
+    )
+
+
+def _timed_out(account: Account, site: Site, plan: MigrationPlan, *, task: str, clock: Clock) -> MigrationError:
+    state = _stop(account, site, task, reason=f"over its time limit of {plan.timeout_seconds:g} s", clock=clock)
+    return MigrationError(
+        f"the migration's task {_id(task)} was not done within {plan.timeout_seconds:g} s; it {state}; "
+        "no service was touched",
+        hint="raise migration.timeout_seconds, or make the migration shorter",
+    )
+
+
+def _stop(account: Account, site: Site, task: str, *, reason: str, clock: Clock) -> str:
+    """Stop *task*, wait until it is STOPPED, and return what became of it, in words."""
+    try:
+        account.ecs.stop_task(cluster=site.cluster, task=task, reason=reason)
+        deadline = clock.monotonic() + STOP_SECONDS
+        while clock.monotonic() < deadline:
+            if _described(account, site, task).get("lastStatus") == "STOPPED":
+                return "was stopped"
+            clock.sleep(POLL_SECONDS)
+    except AwsError as error:
+        return f"could not be stopped ({error})"
+    return f"was told to stop, but still runs after {STOP_SECONDS:g} s"
+
+
+def _described(account: Account, site: Site, task: str) -> Mapping[str, Any]:
+    tasks = account.ecs.describe_tasks(cluster=site.cluster, tasks=[task])["tasks"]
+    return tasks[0] if tasks else {"taskArn": task, "lastStatus": "STOPPED", "stoppedReason": "ECS has forgotten it"}
+
+
+def _id(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]

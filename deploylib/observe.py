@@ -1,0 +1,77 @@
+"""What is live: everything that a plan is made from, read in parallel and with few calls; nothing is written here."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from deploylib import contract as contracts
+from deploylib import rollout
+from deploylib.errors import ContractError
+from deploylib.plan import Live, LiveService
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from types_boto3_ecs.client import ECSClient
+
+    from deploylib.aws import Account
+    from deploylib.config import Environment
+    from deploylib.contract import Contract
+    from deploylib.taskdef import Definition
+
+PARALLEL_CALLS = 8
+
+
+def live(account: Account, contract: Contract) -> Live:
+    """Return each service of *contract* as ECS has it now.
+
+    One DescribeServices for ten services, one DescribeTaskDefinition for each distinct revision. Raises
+    `ContractError` for a service that ECS does not have.
+    """
+    services = contract.services
+    described = rollout.describe(account.ecs, contract.cluster, [one.name for one in services.values()])
+    if missing := [key for key, one in services.items() if one.name not in described]:
+        raise ContractError(
+            f"the contract names the service {services[missing[0]].name}, but {contract.cluster} does not have it",
+            hint=f"inv infra.apply --env {contract.environment}",
+        )
+    templates = [one.template for one in services.values()]
+    revisions = [described[one.name]["taskDefinition"] for one in services.values()]
+    definitions = _definitions(account.ecs, [*templates, *revisions])
+    return Live(
+        contract=contract,
+        services=tuple(
+            LiveService(
+                key=key,
+                contract=one,
+                description=described[one.name],
+                definition=definitions[described[one.name]["taskDefinition"]],
+                template=definitions[one.template],
+            )
+            for key, one in services.items()
+        ),
+    )
+
+
+def contract(account: Account, environment: Environment) -> Contract:
+    """Return *environment*'s contract; raise `ContractError` when it belongs to another account or environment."""
+    found = contracts.read(account.ssm, environment.contract_parameter)
+    if found.account_id == environment.account.id and found.environment == environment.name:
+        return found
+    raise ContractError(
+        f"{environment.contract_parameter} is of {found.environment} in account {found.account_id}, "
+        f"not of {environment.name} in {environment.account.id}",
+        hint=f"inv infra.apply --env {environment.name}",
+    )
+
+
+def _definitions(ecs: ECSClient, arns: Sequence[str]) -> Mapping[str, Definition]:
+    distinct = tuple(dict.fromkeys(arns))
+    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+        return dict(zip(distinct, pool.map(lambda arn: _definition(ecs, arn), distinct), strict=True))
+
+
+def _definition(ecs: ECSClient, arn: str) -> Definition:
+    answer = ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+    return {**answer["taskDefinition"], "tags": answer.get("tags", [])}
