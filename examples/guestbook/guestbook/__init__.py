@@ -1,0 +1,1 @@
+"""A guest book: the example application of this repository."""
