@@ -15,7 +15,7 @@ from deploylib.errors import AwsError, MigrationError
 from deploylib.stopped import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from deploylib.aws import Account
     from deploylib.clock import Clock
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from deploylib.taskdef import Definition
 
 POLL_SECONDS = 1.0
+SILENT_LOOKS = 2
 LAST_LINES_SECONDS = 6.0  # the awslogs driver sends what it has every five seconds
 STOP_SECONDS = 150.0  # ECS kills a task at most two minutes after it asked it to stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a one-off task runs: the cluster, the service whose network it borrows, and how tasks are launched there."""
+    """Where a one-off task runs: the cluster, the service whose network it borrows, how tasks are launched there."""
 
     cluster: str
     service: ServiceContract
@@ -82,7 +83,7 @@ def _wait_for_leftovers(
 
 
 def _start(account: Account, site: Site, plan: MigrationPlan, *, revision: str, token: str) -> str:
-    network = {
+    network: Any = {
         "subnets": list(site.service.subnets),
         "securityGroups": list(site.service.security_groups),
         "assignPublicIp": "ENABLED" if site.service.assign_public_ip else "DISABLED",
@@ -93,7 +94,7 @@ def _start(account: Account, site: Site, plan: MigrationPlan, *, revision: str, 
         count=1,
         startedBy=site.started_by,
         clientToken=token,
-        networkConfiguration={"awsvpcConfiguration": network},  # type: ignore[arg-type]  # the enum is checked above
+        networkConfiguration={"awsvpcConfiguration": network},
         overrides={"containerOverrides": [{"name": plan.container, "command": list(plan.command)}]},
         **site.launch,
     )
@@ -105,7 +106,7 @@ def _start(account: Account, site: Site, plan: MigrationPlan, *, revision: str, 
 
 def _follow(
     account: Account, site: Site, plan: MigrationPlan, *, task: str, definition: Definition, clock: Clock
-) -> Iterator[events.Event]:
+) -> Generator[events.Event, None, Mapping[str, Any]]:
     """Yield the task's log lines until it has stopped and its log has ended; return its last description."""
     deadline = clock.monotonic() + plan.timeout_seconds
     where = tasklog.stream(definition, plan.container, task)
@@ -134,7 +135,7 @@ def _lines(log: tasklog.Follower | None) -> Iterator[events.Event]:
 def _last_lines(log: tasklog.Follower | None, clock: Clock) -> Iterator[events.Event]:
     """Read on until the log has been silent for two looks: its end arrives after the task's."""
     deadline, silent = clock.monotonic() + LAST_LINES_SECONDS, 0
-    while log and silent < 2 and clock.monotonic() < deadline:
+    while log and silent < SILENT_LOOKS and clock.monotonic() < deadline:
         lines = log.lines()
         silent = 0 if lines else silent + 1
         for line in lines:
@@ -143,7 +144,9 @@ def _last_lines(log: tasklog.Follower | None, clock: Clock) -> Iterator[events.E
 
 
 def _judge(account: Account, task: Mapping[str, Any], plan: MigrationPlan, definition: Definition) -> None:
-    container = next((one for one in task.get("containers", ()) if one["name"] == plan.container), {})
+    container: Mapping[str, Any] = next(
+        (one for one in task.get("containers", ()) if one["name"] == plan.container), {}
+    )
     code = container.get("exitCode")
     if code == 0:
         return

@@ -63,6 +63,7 @@ class Target:
     deployment: str
     revision: str
     previous: str
+    desired: int = 0
     known_events: frozenset[str] = frozenset()
 
 
@@ -160,13 +161,9 @@ def target(key: str, description: Description, *, previous: str) -> Target:
         deployment=primary["id"],
         revision=primary["taskDefinition"],
         previous=previous,
+        desired=int(description.get("desiredCount", 0)),
         known_events=frozenset(one["id"] for one in description.get("events", ())),
     )
-
-
-def desired_tasks(description: Description) -> int:
-    """Return how many tasks the service is asked to run."""
-    return int(description.get("desiredCount", 0))
 
 
 class _Looks:

@@ -1,0 +1,293 @@
+"""A release over several services: images, revisions, the migration as a gate, all rollouts together, one verdict.
+
+All or none: when one service fails, those that had moved are sent back to the revision that they ran before, so that
+what serves is one release. The exit code says which state the release left behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from deploylib import events, migration, rollout, serving, stopped, taskdef
+from deploylib.errors import AwsError, NotRestoredError, RefusedError, RolledBackError, SupersededError
+from deploylib.plan import role_images
+
+if TYPE_CHECKING:
+    from deploylib.aws import Account
+    from deploylib.clock import Clock
+    from deploylib.config import Environment
+    from deploylib.plan import Plan, ServicePlan
+    from deploylib.taskdef import Definition
+
+FRESH_SECONDS = 5.0
+
+Images = Generator[events.Event, None, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A plan with what it takes to execute it. *observed_at* is the clock's reading when the plan's facts were read."""
+
+    plan: Plan
+    environment: Environment
+    account: Account
+    clock: Clock
+    observed_at: float
+    get: serving.Fetch = serving.fetch
+
+    @property
+    def cluster(self) -> str:
+        """The ARN of the cluster that is released into."""
+        return self.plan.contract.cluster
+
+
+def execute(release: Release, images: Images) -> Iterator[events.Event]:
+    """Carry out the release; *images* is the generator that builds and pushes, and returns digests by image.
+
+    Raises `ImageError`, `MigrationError`, `RolledBackError`, `NotRestoredError`, `SupersededError` or `RefusedError`;
+    what had been done by then is true in the events.
+    """
+    started = release.clock.monotonic()
+    for event in _steps(release, images, started):
+        yield replace(event, at=round(release.clock.monotonic() - started, 3))
+
+
+def _steps(release: Release, images: Images, started: float) -> Iterator[events.Event]:
+    digests = yield from images
+    definitions = {one.key: _next(release, one, digests) for one in release.plan.services if one.action == "update"}
+    _refuse_stale(release)
+    revisions = {}
+    for one in release.plan.services:
+        if one.action == "update":
+            revisions[one.key] = _register(release, definitions[one.key])
+            yield events.Registered(service=one.key, revision=revisions[one.key])
+    yield from _migrate(release, definitions, revisions)
+    yield from _roll_out(release, definitions, revisions)
+    yield from _prove(release)
+    yield events.Completed(
+        seconds=release.clock.monotonic() - started,
+        calls=release.account.calls.total(),
+        url=release.plan.contract.url,
+        services=tuple(one.key for one in release.plan.moving),
+    )
+
+
+def _next(release: Release, service: ServicePlan, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return the task definition to register for *service*."""
+    shape = release.account.ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
+    writable = shape.members if shape else {}  # always there; botocore's types do not know
+    tags = {
+        taskdef.TAG_TEMPLATE: str(service.template["taskDefinitionArn"]),
+        taskdef.TAG_COMMIT: release.plan.commit,
+        taskdef.TAG_RELEASE: release.plan.release,
+    }
+    images = role_images(service, digests, release.plan.contract.repository)
+    return taskdef.next_definition(service.template, images, family=service.family, tags=tags, writable=writable)
+
+
+def _register(release: Release, definition: Mapping[str, Any]) -> str:
+    return str(release.account.ecs.register_task_definition(**definition)["taskDefinition"]["taskDefinitionArn"])
+
+
+def _refuse_stale(release: Release) -> None:
+    """Refuse to go on when a service is no longer what the plan was made from (not asked again within five seconds)."""
+    if release.clock.monotonic() - release.observed_at < FRESH_SECONDS:
+        return
+    names = {one.name: one for one in release.plan.moving if one.action == "update"}
+    found = rollout.describe(release.account.ecs, release.cluster, list(names))
+    for name, one in names.items():
+        now = found.get(name, {}).get("taskDefinition", "nothing")
+        if now != one.based_on:
+            raise RefusedError(
+                f"{one.key} runs {_short(now)} by now; the plan was made on {_short(one.based_on)}",
+                hint="somebody else released in between: look at the new plan and deploy again",
+            )
+
+
+def _migrate(
+    release: Release, definitions: Mapping[str, Definition], revisions: Mapping[str, str]
+) -> Iterator[events.Event]:
+    plan = release.plan.migration
+    if plan is None:
+        return
+    service = release.plan.contract.services[plan.service]
+    described = rollout.describe(release.account.ecs, release.cluster, [service.name])[service.name]
+    site = migration.Site(cluster=release.cluster, service=service, launch=migration.launch_of(described))
+    revision = revisions[plan.service]
+    token = hashlib.sha256(f"{release.plan.release} {revision}".encode()).hexdigest()[:32]
+    yield from migration.run(
+        release.account,
+        site,
+        plan,
+        definition=definitions[plan.service],
+        revision=revision,
+        token=token,
+        clock=release.clock,
+    )
+    _refuse_stale(release)
+
+
+def _roll_out(
+    release: Release, definitions: Mapping[str, Definition], revisions: Mapping[str, str]
+) -> Iterator[events.Event]:
+    targets: list[rollout.Target] = []
+    try:
+        for one in release.plan.moving:
+            target = _target(release, one, revisions)
+            targets.append(target)
+            yield events.RolloutStarted(
+                service=one.key,
+                revision=target.revision,
+                deployment=target.deployment,
+                desired=target.desired,
+                attached=one.action == "attach",
+            )
+        failed = yield from _watch(release, targets)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(_goes_on(release, targets))
+        raise
+    except AwsError as error:
+        yield from _after_refusal(release, targets, error)
+        raise
+    if failed:
+        yield from _conclude(release, targets, failed, definitions)
+
+
+def _target(release: Release, service: ServicePlan, revisions: Mapping[str, str]) -> rollout.Target:
+    """Send the one UpdateService of *service* (or find the deployment under way), and return what to follow."""
+    if service.action == "attach":
+        described = rollout.describe(release.account.ecs, release.cluster, [service.name])[service.name]
+        former = [one["taskDefinition"] for one in described["deployments"] if one["status"] == "ACTIVE"]
+        return rollout.target(service.key, described, previous=former[0] if former else "")
+    count: dict[str, Any] = {} if service.desired_count is None else {"desiredCount": service.desired_count}
+    answer = release.account.ecs.update_service(
+        cluster=release.cluster, service=service.name, taskDefinition=revisions[service.key], **count
+    )
+    return rollout.target(service.key, answer["service"], previous=service.based_on)
+
+
+def _watch(release: Release, targets: list[rollout.Target]) -> Generator[events.Event, None, rollout.Outcome | None]:
+    """Yield progress; return the outcome that is no success, if there is one."""
+    settings, failed = release.environment.rollout, None
+    for one in rollout.watch(release.account, release.cluster, targets, settings=settings, clock=release.clock):
+        if isinstance(one, events.Event):
+            yield one
+        elif one.verdict != "done":
+            failed = one
+    return failed
+
+
+def _conclude(
+    release: Release, targets: list[rollout.Target], failed: rollout.Outcome, definitions: Mapping[str, Definition]
+) -> Iterator[events.Event]:
+    """Report the failure, bring every service back where that is ours to do, and raise the verdict."""
+    target = failed.target
+    yield events.RolloutFailed(
+        service=target.key,
+        verdict=failed.verdict,
+        reason=failed.reason,
+        tasks=_why(release, target, definitions.get(target.key)),
+    )
+    what = f"{target.key}: {failed.verdict}: {failed.reason}"
+    if failed.verdict == "superseded":
+        raise SupersededError(what, hint=f"inv deploy --env {release.plan.environment}, when the other one is done")
+    if failed.verdict == "not drained":
+        raise NotRestoredError(what, hint="the new release serves; find out why the old tasks do not stop")
+    restored = yield from _restore(release, targets, itself=target.key if failed.restores_itself else "")
+    if all(restored.values()):
+        raise RolledBackError(f"{what}; the previous release is serving", hint=_NEXT)
+    raise NotRestoredError(f"{what}; {_left(release, restored)}", hint=_NEXT)
+
+
+_NEXT = "correct the application, commit, and deploy again"
+
+
+def _why(release: Release, target: rollout.Target, definition: Definition | None) -> tuple[events.StoppedTask, ...]:
+    if definition is None:
+        answer = release.account.ecs.describe_task_definition(taskDefinition=target.revision)
+        definition = answer["taskDefinition"]
+    return stopped.of_deployment(
+        release.account, release.cluster, target.name, deployment=target.deployment, definition=definition
+    )
+
+
+def _restore(
+    release: Release, targets: list[rollout.Target], *, itself: str
+) -> Generator[events.Event, None, dict[str, bool]]:
+    """Send each service back to its former revision, and return which of them serve it again.
+
+    ECS brings *itself* back by its own roll-back. A first release has nothing to go back to: its service is set to
+    zero tasks, as Terraform left it.
+    """
+    first = {one.key for one in release.plan.moving if one.first}
+    back = [replace(one, revision=one.previous) for one in targets if one.previous and one.key not in first]
+    restored = dict.fromkeys((one.key for one in targets), False)
+    try:
+        for one in targets:
+            _send_back(release, one, first=one.key in first, itself=one.key == itself)
+        for one in back:
+            yield events.Restoring(service=one.key, revision=one.revision)
+        for event in rollout.watch_restored(
+            release.account, release.cluster, back, settings=release.environment.rollout, clock=release.clock
+        ):
+            yield event
+            if isinstance(event, events.Restored):
+                restored[event.service] = True
+    except AwsError as error:
+        yield events.Noticed(message=f"bringing the services back was refused: {error}")
+    return restored
+
+
+def _send_back(release: Release, target: rollout.Target, *, first: bool, itself: bool) -> None:
+    if first:
+        release.account.ecs.update_service(
+            cluster=release.cluster, service=target.name, taskDefinition=target.previous, desiredCount=0
+        )
+    elif target.previous and not itself:
+        release.account.ecs.update_service(cluster=release.cluster, service=target.name, taskDefinition=target.previous)
+
+
+def _left(release: Release, restored: Mapping[str, bool]) -> str:
+    """Say, service by service, what a person finds."""
+    first = {one.key for one in release.plan.moving if one.first}
+    parts = [
+        f"{key} had no release before and is set to zero tasks"
+        if key in first
+        else f"{key} serves the previous release"
+        if back
+        else f"{key} does NOT serve the previous release"
+        for key, back in restored.items()
+    ]
+    return "; ".join(parts)
+
+
+def _after_refusal(release: Release, targets: list[rollout.Target], error: AwsError) -> Iterator[events.Event]:
+    """AWS refused an UpdateService, or stopped answering: bring back what had moved, if that can be done."""
+    unmoved = {one.key for one in release.plan.moving} - {one.key for one in targets}
+    if not unmoved or not targets:
+        error.add_note(_goes_on(release, targets))
+        return
+    yield events.Noticed(message=str(error))
+    restored = yield from _restore(release, targets, itself="")
+    kind = RolledBackError if all(restored.values()) else NotRestoredError
+    raise kind(f"{error}; {_left(release, restored)}", hint=error.hint) from error
+
+
+def _goes_on(release: Release, targets: list[rollout.Target]) -> str:
+    if not targets:
+        return "no service was touched"
+    names = ", ".join(one.key for one in targets)
+    return f"the rollout of {names} goes on in ECS; inv deploy --env {release.plan.environment} follows it"
+
+
+def _prove(release: Release) -> Iterator[events.Event]:
+    settings, url = release.environment.serving, release.plan.contract.url
+    if settings and url and release.plan.moving:
+        yield from serving.prove(url, settings, commit=release.plan.commit, clock=release.clock, get=release.get)
+
+
+def _short(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]
