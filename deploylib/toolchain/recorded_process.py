@@ -1,0 +1,98 @@
+"""A process of ours that outlives us: found again by its id *and* its start, so that a recycled id is never killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploylib import process as process_door
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deploylib.clock import Clock
+
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedProcess:
+    """A process id with the start that tells it from a later process of the same number."""
+
+    pid: int
+    started: str
+
+
+def start_detached(
+    argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start *argv* in a session of its own, both streams into *log*; *env* is its whole environment."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        return subprocess.Popen(
+            list(argv), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=env, cwd=cwd, start_new_session=True
+        )
+
+
+def record(pid: int) -> RecordedProcess:
+    """Return what finds the running process *pid* again."""
+    return RecordedProcess(pid=pid, started=_start_of(pid))
+
+
+def is_alive(process: RecordedProcess) -> bool:
+    """Return whether it still runs: the same process, and no zombie."""
+    return process.started != "" and _start_of(process.pid) == process.started
+
+
+def stop(process: RecordedProcess, *, patience_seconds: float, clock: Clock = time) -> bool:
+    """Send SIGTERM, and SIGKILL when it is still there after *patience_seconds*. Return whether it was running."""
+    if not is_alive(process):
+        return False
+    _signal(process, signal.SIGTERM)
+    if not _gone(process, patience_seconds, clock):
+        _signal(process, signal.SIGKILL)
+        _gone(process, patience_seconds, clock)
+    return True
+
+
+def _gone(process: RecordedProcess, patience_seconds: float, clock: Clock) -> bool:
+    deadline = clock.monotonic() + patience_seconds
+    while is_alive(process):
+        if clock.monotonic() >= deadline:
+            return False
+        clock.sleep(POLL_SECONDS)
+    return True
+
+
+def _signal(process: RecordedProcess, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+
+
+def _start_of(pid: int) -> str:
+    """Return boot and start time of *pid*, empty when there is no such process or only its zombie."""
+    if not Path("/proc/self/stat").exists():
+        return _start_by_ps(pid)
+    try:
+        # The second field is the program's name in brackets, which may itself hold brackets and blanks.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    state, start_ticks = fields[0], fields[19]
+    return "" if state in "ZX" else f"{_boot()} {start_ticks}"
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def _start_by_ps(pid: int) -> str:
+    line = process_door.run(("ps", "-o", "stat=,lstart=", "-p", str(pid)), env={"LC_ALL": "C"}, ok=(0, 1)).stdout
+    state, _, start = line.strip().partition(" ")
+    return "" if state.startswith("Z") else start.strip()
