@@ -104,25 +104,29 @@ def _start(root: Path, machine: Machine, say: Callable[[str], None], environ: Ma
     name, unit = ("dockerd", "docker") if has_docker else ("podman", "podman.socket")
     if not machine.is_root:
         raise ToolMissingError(
-            f"{name} is installed but does not run, and only root may start it",
-            hint=f"sudo systemctl start {unit}",
+            f"{name} is installed but does not run, and only root may start it", hint=f"sudo systemctl start {unit}"
         )
     say(f"starting {name}")
+    api = EngineApi(host=f"unix://{machine.docker_socket if has_docker else machine.podman_socket}")
     if machine.has_systemd:
         process.run(("systemctl", "start", unit), timeout_seconds=START_SECONDS)
-        return
-    socket = machine.docker_socket if has_docker else machine.podman_socket
-    api = EngineApi(host=f"unix://{socket}")
-    if has_docker and (running := _docker_daemons(machine)):
-        # A second dockerd beside a running one deletes the bridge of the first.
+        _await(api, None, root / LOG, clock, what=name)
+    elif has_docker and (running := _docker_daemons(machine)):
+        # A second dockerd beside a running one would delete the bridge of the first.
         _await(api, None, root / LOG, clock, what=f"dockerd runs (process {running[0]}) but")
-        return
-    argv = ("dockerd",) if has_docker else ("podman", "system", "service", "--time=0", api.host)
-    _clear_stale_pid_file(machine)
-    socket.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        _start_detached(root, machine, api, environ, clock)
+
+
+def _start_detached(root: Path, machine: Machine, api: EngineApi, environ: Mapping[str, str], clock: Clock) -> None:
+    is_docker = api.host.endswith(str(machine.docker_socket))
+    argv = ("dockerd",) if is_docker else ("podman", "system", "service", "--time=0", api.host)
+    # A pid file left by a dockerd that is gone keeps the next one from starting.
+    machine.docker_pid_file.unlink(missing_ok=True)
+    Path(api.host.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
     program = recorded_process.start_detached(argv, log=root / LOG, env=environ)
     _write(root, recorded_process.record(program.pid), api.host)
-    _await(api, program, root / LOG, clock, what=name)
+    _await(api, program, root / LOG, clock, what=argv[0])
 
 
 def _await(api: EngineApi, program: subprocess.Popen[bytes] | None, log: Path, clock: Clock, *, what: str) -> None:
@@ -133,11 +137,6 @@ def _await(api: EngineApi, program: subprocess.Popen[bytes] | None, log: Path, c
         if clock.monotonic() >= deadline:
             raise ToolMissingError(f"{what} does not answer at {api.host} within {START_SECONDS} s", hint=f"less {log}")
         clock.sleep(POLL_SECONDS)
-
-
-def _clear_stale_pid_file(machine: Machine) -> None:
-    """Remove a pid file left by a dockerd that is gone: dockerd refuses to start beside it."""
-    machine.docker_pid_file.unlink(missing_ok=True)
 
 
 def _docker_daemons(machine: Machine) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ changes. An image of the same name without our label is the user's own and is us
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -23,7 +24,7 @@ from deploylib.errors import ProcessError
 from deploylib.toolchain import machine as machines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from deploylib.toolchain.engine import Engine
     from deploylib.toolchain.machine import Machine
@@ -113,14 +114,29 @@ def is_current(engine: Engine, name: str, recipe: str) -> bool:
     return labels.get(RECIPE_LABEL) in (None, recipe)
 
 
-def build(engine: Engine, name: str, folder: Path, labels: Mapping[str, str]) -> None:
+def build(
+    engine: Engine, name: str, folder: Path, labels: Mapping[str, str], *, arguments: Mapping[str, str] | None = None
+) -> None:
     """Build the Dockerfile in *folder* as *name*."""
     options = [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
+    options += [part for key, value in (arguments or {}).items() for part in ("--build-arg", f"{key}={value}")]
     process.run(
         (engine.program, "build", "--quiet", "--tag", name, *options, str(folder)),
         env=engine.environ,
         timeout_seconds=BUILD_SECONDS,
     )
+
+
+@contextlib.contextmanager
+def pulled(engine: Engine, name: str) -> Iterator[bool]:
+    """Yield whether *name* is there, pulling it if it can be had; a name that was pulled for this goes again."""
+    if engine.api.get(f"/images/{name}/json") is not None:
+        yield True
+    elif _pull(engine, name):
+        yield True
+        engine.api.delete(f"/images/{name}")
+    else:
+        yield False
 
 
 def checkout_id(root: Path) -> str:
@@ -132,16 +148,12 @@ def checkout_id(root: Path) -> str:
 
 def _from_registry(engine: Engine, recipe: Recipe, say: Callable[[str], None]) -> bool:
     source = recipe.image.registry_name
-    was_there = engine.api.get(f"/images/{source}/json") is not None
-    if not was_there and not _pull(engine, source):
-        return False
-    say(f"making the image {recipe.image.name} from {source}")
-    with tempfile.TemporaryDirectory() as folder:
-        _write(Path(folder), DOCKERFILE.format(source=source), recipe.certificates)
-        build(engine, recipe.image.name, Path(folder), recipe.labels)
-    if not was_there:
-        engine.api.delete(f"/images/{source}")
-    return True
+    with pulled(engine, source) as is_there, tempfile.TemporaryDirectory() as folder:
+        if is_there:
+            say(f"making the image {recipe.image.name} from {source}")
+            _write(Path(folder), DOCKERFILE.format(source=source), recipe.certificates)
+            build(engine, recipe.image.name, Path(folder), recipe.labels)
+    return is_there
 
 
 def _pull(engine: Engine, name: str) -> bool:

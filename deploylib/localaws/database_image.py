@@ -1,0 +1,51 @@
+"""The PostgreSQL image that the emulator's RDS runs: from the public registry, or made from the distribution's."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploylib.toolchain import os_image
+from deploylib.toolchain.os_image import CHECKOUT_LABEL, RECIPE_LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploylib.toolchain.engine import Engine
+
+SOURCE = Path(__file__).parent / "postgres"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseImage:
+    """PostgreSQL of a major version that the distribution of the image *built_from* has."""
+
+    name: str = "local/postgres:15"
+    major: int = 15
+    registry_name: str = "postgres:15"
+    built_from: str = "local/debian:bookworm"
+
+
+def ensure(root: Path, engine: Engine, say: Callable[[str], None], *, image: DatabaseImage = DatabaseImage()) -> bool:
+    """Make the image when it is missing or its recipe changed; return whether anything was done."""
+    files = sorted(path for path in SOURCE.iterdir() if path.is_file())
+    recipe = os_image.fingerprint(
+        str(image.major), image.built_from, *(path.read_text(encoding="utf-8") for path in files)
+    )
+    if os_image.is_current(engine, image.name, recipe):
+        return False
+    labels = {RECIPE_LABEL: recipe, CHECKOUT_LABEL: os_image.checkout_id(root)}
+    with tempfile.TemporaryDirectory() as folder, os_image.pulled(engine, image.registry_name) as is_there:
+        context = Path(folder)
+        if is_there:
+            say(f"making the image {image.name} from {image.registry_name}")
+            (context / "Dockerfile").write_text(f"FROM {image.registry_name}\n", encoding="utf-8")
+        else:
+            say(f"building the image {image.name} from the distribution's packages")
+            shutil.copytree(SOURCE, context, dirs_exist_ok=True)
+        arguments = {} if is_there else {"OS_IMAGE": image.built_from, "MAJOR": str(image.major)}
+        os_image.build(engine, image.name, context, labels, arguments=arguments)
+    return True
