@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from deploylib.toolchain.engine import Engine
 
+ANY_MAJOR = "local/postgres:{major}"  # the emulator fills in the major version that RDS was asked for
 SOURCE = Path(__file__).parent / "postgres"
 
 
