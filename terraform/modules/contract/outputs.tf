@@ -7,3 +7,8 @@ output "url" {
   description = "Where the application is reached."
   value       = var.url
 }
+
+output "document" {
+  description = "What a deploy reads."
+  value       = jsondecode(aws_ssm_parameter.this.insecure_value)
+}

@@ -61,6 +61,14 @@ variable "targets" {
   }
 
   validation {
+    condition = alltrue([for check in values(var.targets)[*].health_check : (
+      check.interval_seconds >= 5 && check.interval_seconds <= 300 && check.timeout_seconds >= 2 && check.timeout_seconds <= 120 &&
+      min(check.healthy_threshold, check.unhealthy_threshold) >= 2 && max(check.healthy_threshold, check.unhealthy_threshold) <= 10
+    )])
+    error_message = "a load balancer's health_check: interval_seconds 5-300, timeout_seconds 2-120, thresholds 2-10."
+  }
+
+  validation {
     condition     = alltrue([for target in values(var.targets) : target.health_check.timeout_seconds < target.health_check.interval_seconds])
     error_message = "a health check's timeout_seconds must be below its interval_seconds."
   }

@@ -17,3 +17,8 @@ output "managed_containers" {
   description = "The image role of each container that a deploy fills in, by container."
   value       = { for name, container in var.containers : name => container.role if container.role != null }
 }
+
+output "container_definitions" {
+  description = "The containers, as the template describes them."
+  value       = jsondecode(aws_ecs_task_definition.template.container_definitions)
+}

@@ -123,8 +123,16 @@ variable "containers" {
   }
 
   validation {
-    condition     = alltrue([for container in values(var.containers) : container.stop_timeout_seconds >= 1 && container.stop_timeout_seconds <= 120])
-    error_message = "stop_timeout_seconds must be between 1 and 120."
+    condition     = alltrue([for container in values(var.containers) : container.stop_timeout_seconds >= 2 && container.stop_timeout_seconds <= 120])
+    error_message = "stop_timeout_seconds must be between 2 and 120."
+  }
+
+  validation {
+    condition = alltrue([for check in values(var.containers)[*].health_check : (
+      check.interval_seconds >= 5 && check.interval_seconds <= 300 && check.timeout_seconds >= 2 && check.timeout_seconds <= 60 &&
+      check.retries >= 1 && check.retries <= 10 && check.start_period_seconds >= 0 && check.start_period_seconds <= 300
+    ) if check != null])
+    error_message = "a container's health_check: interval_seconds 5-300, timeout_seconds 2-60, retries 1-10, start_period_seconds 0-300."
   }
 
   validation {

@@ -1,0 +1,31 @@
+mock_provider "aws" {}
+
+variables {
+  name         = "shop"
+  force_delete = false
+}
+
+run "a_deployed_digest_keeps_its_tag_and_is_never_expired" {
+  command = plan
+
+  assert {
+    condition     = aws_ecr_repository.this.image_tag_mutability == "IMMUTABLE"
+    error_message = "a tag that can move leaves a deployed digest without one"
+  }
+
+  assert {
+    condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.this.policy).rules : rule.selection.tagStatus] == ["untagged"]
+    error_message = "no rule may match an image with a tag"
+  }
+}
+
+run "nonsense_is_refused" {
+  command = plan
+
+  variables {
+    name          = "Shop"
+    untagged_days = 0
+  }
+
+  expect_failures = [var.name, var.untagged_days]
+}
