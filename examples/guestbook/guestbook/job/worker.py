@@ -66,7 +66,9 @@ def work(
     while not stop.is_set():
         try:
             with open_desk() as desk:
+                desk.beat()
                 trouble = ""
+                say("at work")
                 serve(desk, stop, say=say, monotonic=monotonic)
         except DeskError as error:
             if str(error) != trouble:  # once, not every second
@@ -77,8 +79,6 @@ def work(
 
 def serve(desk: Desk, stop: Stop, *, say: Callable[[str], None], monotonic: Callable[[], float]) -> None:
     """Work at one open desk; an entry that was begun is finished before the worker leaves."""
-    desk.beat()
-    say("at work")
     next_beat = monotonic() + BEAT_SECONDS
     while not stop.is_set():
         stamp = desk.stamp_next()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, redirect, render_template, request
 
-from guestbook.web.book import MESSAGE_LENGTH, NAME_LENGTH, Book, BookError, Draft, draft_from
+from guestbook.web.book import MESSAGE_LENGTH, NAME_LENGTH, BookError, Draft, draft_from
 from guestbook.web.wording import say_age
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
     from guestbook.task import Task
+    from guestbook.web.book import Book, Page
     from guestbook.web.release import Release
 
 FORM_BYTES = 16 * 1024
@@ -27,68 +28,96 @@ OK, UNPROCESSABLE, UNAVAILABLE, SEE_OTHER = 200, 422, 503, 303
 
 def create_application(book: Book, release: Release, read_task: Callable[[], Task | None]) -> Flask:
     """Make the WSGI application."""
+    site = Site(book, release, read_task)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = FORM_BYTES
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    style, script = read_text("page.css").replace("HUE", str(release.hue)), read_text("page.js")
-    policy = content_policy(style, script)
+    app.get("/")(site.read)
+    app.post("/")(site.sign)
+    app.get("/version")(site.version)
+    app.get("/healthz")(site.healthz)
+    app.get("/readyz")(site.readyz)
+    app.after_request(site.guard)
+    return app
 
-    def show(draft: Draft, status: int, *, trouble: str = "") -> ResponseReturnValue:
-        try:
-            page = book.read()
-        except BookError as error:
-            page, status, trouble = None, UNAVAILABLE, trouble or str(error)
-        facts: dict[str, Any] = {"release": release, "task": read_task(), "style": style, "script": script}
-        limits = {"name_length": NAME_LENGTH, "message_length": MESSAGE_LENGTH}
-        return render_template(
-            "page.html", page=page, draft=draft, trouble=trouble, say_age=say_age, **facts, **limits
-        ), status
 
-    @app.get("/")
-    def read() -> ResponseReturnValue:
-        return show(BLANK, OK)
+class Site:
+    """The pages over one guest book."""
 
-    @app.post("/")
-    def sign() -> ResponseReturnValue:
+    def __init__(self, book: Book, release: Release, read_task: Callable[[], Task | None]) -> None:
+        self._book = book
+        self._release = release
+        self._read_task = read_task
+        self._style = read_text("page.css").replace("HUE", str(release.hue))
+        self._script = read_text("page.js")
+        self._policy = content_policy(self._style, self._script)
+
+    def read(self) -> ResponseReturnValue:
+        """Show the book."""
+        return self._show(BLANK, OK)
+
+    def sign(self) -> ResponseReturnValue:
+        """Write an entry and lead to it, so that a reload does not write it again."""
         draft = draft_from(request.form)
         if draft.mistakes:
-            return show(draft, UNPROCESSABLE)
+            return self._show(draft, UNPROCESSABLE)
         try:
-            entry_id = book.sign(draft.name, draft.message)
+            entry_id = self._book.sign(draft.name, draft.message)
         except BookError as error:
-            return show(draft, UNAVAILABLE, trouble=str(error))
+            return self._show(draft, UNAVAILABLE, trouble=str(error))
         return redirect(f"/#entry-{entry_id}", SEE_OTHER)
 
-    @app.get("/version")
-    def version() -> ResponseReturnValue:
-        task = read_task()
+    def version(self) -> ResponseReturnValue:
+        """Tell a machine which release answers."""
+        task = self._read_task()
         return jsonify(
-            commit=release.commit,
-            role=release.role,
+            commit=self._release.commit,
+            role=self._release.role,
             task=task.task_id if task else None,
             task_definition=task.definition if task else None,
         )
 
-    @app.get("/healthz")
-    def healthz() -> ResponseReturnValue:
+    def healthz(self) -> ResponseReturnValue:
+        """Tell that this process answers, whatever the database does."""
         return plain("ok")
 
-    @app.get("/readyz")
-    def readyz() -> ResponseReturnValue:
+    def readyz(self) -> ResponseReturnValue:
+        """Tell whether the book can be opened."""
         try:
-            return plain(f"ok, schema {book.revision()}")
+            return plain(f"ok, schema {self._book.revision()}")
         except BookError as error:
             return plain(str(error), UNAVAILABLE)
 
-    @app.after_request
-    def guard(response: Response) -> Response:
+    def guard(self, response: Response) -> Response:
+        """Let a browser keep nothing and run nothing but what the page brings."""
         response.headers["Cache-Control"] = "no-store"
-        response.headers["Content-Security-Policy"] = policy
+        response.headers["Content-Security-Policy"] = self._policy
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
-    return app
+    def _show(self, draft: Draft, status: int, *, trouble: str = "") -> ResponseReturnValue:
+        page, status, trouble = self._open(status, trouble)
+        text = render_template(
+            "page.html",
+            page=page,
+            draft=draft,
+            trouble=trouble,
+            release=self._release,
+            task=self._read_task(),
+            style=self._style,
+            script=self._script,
+            say_age=say_age,
+            name_length=NAME_LENGTH,
+            message_length=MESSAGE_LENGTH,
+        )
+        return text, status
+
+    def _open(self, status: int, trouble: str) -> tuple[Page | None, int, str]:
+        try:
+            return self._book.read(), status, trouble
+        except BookError as error:
+            return None, UNAVAILABLE, trouble or str(error)
 
 
 def plain(text: str, status: int = OK) -> Response:

@@ -1,20 +1,32 @@
 // Asks for the page again and puts its live parts in place: a deploy is seen without a reload. The form is left alone.
-const EVERY_MS = 1000, MARKS = 60;
+const EVERY_MS = 1000, MARKS = 60, COMMITS = 4;
 const watch = document.getElementById("watch");
 const marks = watch.querySelector(".marks");
+const tally = watch.querySelector(".tally");
 const parser = new DOMParser();
 
-function count(name) {
-  const shown = watch.querySelector(`[data-tally=${name}]`);
-  shown.textContent = Number(shown.textContent) + 1;
-  if (name === "failures") shown.dataset.some = "";
+function colour(cell, hue) {
+  if (hue) cell.style.setProperty("--hue", hue); else cell.className = "failed";
+  return cell;
 }
 
-function mark(title, hue) {
-  const cell = marks.appendChild(document.createElement("i"));
-  cell.title = title;
-  if (hue) cell.style.setProperty("--hue", hue); else cell.className = "failed";
+function count(name, hue) {
+  let row = tally.querySelector(`[data-name="${name}"]`);
+  if (!row) {
+    row = tally.appendChild(document.createElement("li"));
+    row.dataset.name = name;
+    row.append(colour(document.createElement("i"), hue), document.createElement("code"), document.createElement("b"));
+    row.querySelector("code").textContent = name;
+    if (tally.childElementCount > COMMITS) tally.firstElementChild.remove();
+  }
+  const total = row.querySelector("b");
+  total.textContent = Number(total.textContent) + 1;
+}
+
+function mark(name, title, hue) {
+  colour(marks.appendChild(document.createElement("i")), hue).title = title;
   if (marks.childElementCount > MARKS) marks.firstElementChild.remove();
+  count(name, hue);
 }
 
 function show(page) {
@@ -22,10 +34,8 @@ function show(page) {
     const fresh = page.getElementById(part.id);
     if (fresh && fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
   }
-  const { commit, hue, task } = page.documentElement.dataset;
-  document.documentElement.style.setProperty("--hue", hue);
+  document.documentElement.style.setProperty("--hue", page.documentElement.dataset.hue);
   document.title = page.title;
-  mark(`commit ${commit.slice(0, 12)}, task ${task || "unknown"}`, hue);
 }
 
 async function ask() {
@@ -33,11 +43,12 @@ async function ask() {
     try {
       const answer = await fetch("/", { signal: AbortSignal.timeout(10000) });
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-      show(parser.parseFromString(await answer.text(), "text/html"));
-      count("answers");
+      const page = parser.parseFromString(await answer.text(), "text/html");
+      const { commit, hue, task } = page.documentElement.dataset;
+      show(page);
+      mark(commit.slice(0, 12), `commit ${commit}, task ${task || "unknown"}`, hue);
     } catch (error) {
-      mark(String(error.message));
-      count("failures");
+      mark("failed", String(error.message));
     }
   }
   setTimeout(ask, EVERY_MS);

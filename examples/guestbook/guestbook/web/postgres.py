@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg.rows import class_row
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from guestbook.web.book import BookError, Entry, Page, Worker
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from guestbook.database import Database
 
 POOL_SIZE = 4
+WAITING = 6  # together fewer than the server has threads, so that /healthz is answered while the database is not
 WAIT_SECONDS = 2.0
 ENTRIES = """
     SELECT id AS entry_id, name, message, signed_at, words, stamped_by, stamped_at
@@ -27,7 +28,10 @@ WORKERS = """
     SELECT name, definition, stamped, beat_at, stopped_at
     FROM worker WHERE beat_at > now() - interval '10 minutes' ORDER BY beat_at DESC, name LIMIT 6
 """
-FACTS = "SELECT now(), version_num, (SELECT count(*) FROM entry), (SELECT count(stamped_at) FROM entry) FROM alembic_version"
+FACTS = """
+    SELECT now(), version_num, (SELECT count(*) FROM entry), (SELECT count(stamped_at) FROM entry)
+    FROM alembic_version
+"""
 SIGN = "INSERT INTO entry (name, message) VALUES (%s, %s) RETURNING id"
 REVISION = "SELECT version_num FROM alembic_version"
 
@@ -40,6 +44,7 @@ class PostgresBook:
             kwargs={**database.parameters("guestbook-web"), "autocommit": True, "options": "-c statement_timeout=5000"},
             min_size=1,
             max_size=POOL_SIZE,
+            max_waiting=WAITING,
             timeout=WAIT_SECONDS,
             check=ConnectionPool.check_connection,  # a database that was restarted costs no request
             open=False,
@@ -75,7 +80,7 @@ class PostgresBook:
                 yield connection
         except (UndefinedTable, UndefinedColumn) as error:
             raise BookError("the database has no schema yet, or an older one") from error
-        except (PoolTimeout, psycopg.OperationalError) as error:
+        except psycopg.OperationalError as error:
             raise BookError("the database does not answer") from error
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SHORT = 12  # as in image tags
-DEGREES = 360
+FIRST_HUE, HUES = 135, 275  # from green around to orange; a dark yellow is mud
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Release:
     @property
     def hue(self) -> int:
         """Give every commit a colour of its own, in degrees: a new release is seen from across the room."""
-        return zlib.crc32(self.commit.encode()) % DEGREES
+        return (FIRST_HUE + zlib.crc32(self.commit.encode()) % HUES) % 360
 
 
 def release_from(environ: Mapping[str, str]) -> Release:

@@ -10,4 +10,6 @@ from guestbook.web.application import create_application
 from guestbook.web.postgres import PostgresBook
 from guestbook.web.release import release_from
 
-application = create_application(PostgresBook(database_from(os.environ)), release_from(os.environ), TaskReader(os.environ))
+application = create_application(
+    PostgresBook(database_from(os.environ)), release_from(os.environ), TaskReader(os.environ)
+)

@@ -1,4 +1,4 @@
-"""entries, and a welcome."""
+"""Entries, and a welcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CREATE = """
 """
 WELCOME = """
     INSERT INTO entry (name, message)
-    VALUES ('Migration 0001', 'Welcome! I created this table and wrote its first row. Please sign below me.')
+    VALUES ('Migration 0001', 'Welcome! I created this table and wrote its first row. Please sign the book.')
 """
 
 

@@ -1,4 +1,4 @@
-"""stamps, and the workers that give them."""
+"""Stamps, and the workers that give them."""
 
 from __future__ import annotations
 
