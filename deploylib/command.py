@@ -1,0 +1,104 @@
+"""The one task wrapper: what we understand becomes a line and an exit code, a bug keeps its traceback."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from invoke.exceptions import Exit
+
+from deploylib.errors import ConfigError, DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OUTPUTS = ("text", "json")
+INTERRUPTED = 130
+BOLD_RED, CYAN, PLAIN = "\033[1;31m", "\033[36m", "\033[0m"
+
+
+def command(function: Callable[P, R]) -> Callable[P, R]:
+    """Wrap the body of an Invoke task (below `@task`): our errors and Ctrl-C end it with a line and an exit code.
+
+    With `output="json"` among the task's arguments the failure is also the last JSON line on standard output.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        output = signature.bind(*args, **kwargs).arguments.get("output", "text")
+        try:
+            _refuse_unknown(output)
+            result = function(*args, **kwargs)
+        except (DeployError, KeyboardInterrupt) as error:
+            _tell_machines(error, output)
+            raise Exit(_text(error), _exit_code(error)) from error
+        except BrokenPipeError as error:
+            if _reader_is_gone():
+                raise Exit(code=1) from error
+            raise
+        _reader_is_gone()
+        return result
+
+    return wrapped
+
+
+def _refuse_unknown(output: object) -> None:
+    if output not in OUTPUTS:
+        raise ConfigError(f"--output is {' or '.join(OUTPUTS)}, not {output!r}", hint="--output json")
+
+
+def _exit_code(error: DeployError | KeyboardInterrupt) -> int:
+    return error.exit_code if isinstance(error, DeployError) else INTERRUPTED
+
+
+def _notes(error: BaseException) -> list[str]:
+    """Return what the code that was on its way added to *error*, such as what goes on without us."""
+    return list(getattr(error, "__notes__", ()))
+
+
+def _text(error: DeployError | KeyboardInterrupt) -> str:
+    """Return what Invoke prints on standard error."""
+    if isinstance(error, KeyboardInterrupt):
+        return ": ".join(filter(None, ("interrupted", "; ".join(_notes(error)))))
+    lines = [f"{_painted('error:', BOLD_RED)} {error}", *(f"note: {one}" for one in _notes(error))]
+    return "\n".join([*lines, *([f"{_painted('hint:', CYAN)} {error.hint}"] if error.hint else [])])
+
+
+def _painted(word: str, colour: str) -> str:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty()
+    return word if plain else f"{colour}{word}{PLAIN}"
+
+
+def _tell_machines(error: DeployError | KeyboardInterrupt, output: object) -> None:
+    """Print the failure as the last JSON line; whoever has stopped reading does not change the exit code."""
+    if output == "json":
+        document = {
+            "event": "Failed",
+            "error": type(error).__name__,
+            "exit_code": _exit_code(error),
+            "message": str(error) or "interrupted",
+            "notes": _notes(error),
+            "hint": getattr(error, "hint", ""),
+        }
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    _reader_is_gone()
+
+
+def _reader_is_gone() -> bool:
+    """Flush standard output; if nobody reads it, drop the rest, or Python would trip over it when it ends."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        return True
+    return False

@@ -1,0 +1,31 @@
+"""Everything that a person or a machine reads of a command. Each part is imported when it is first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deploylib.report.confirmation import confirmed
+    from deploylib.report.console import say, waiting
+    from deploylib.report.plans import plan
+    from deploylib.report.progress import follow
+    from deploylib.report.tables import table
+
+__all__ = ["confirmed", "follow", "plan", "say", "table", "waiting"]
+
+_HOMES = {
+    "confirmed": "confirmation",
+    "follow": "progress",
+    "plan": "plans",
+    "say": "console",
+    "table": "tables",
+    "waiting": "console",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the part that has *name*: rich is not loaded for commands that print nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

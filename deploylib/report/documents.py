@@ -1,0 +1,166 @@
+"""A plan as the facts that are shown: the page for a person and the JSON document have the same ones.
+
+No secret gets here: what an environment variable that is named like one holds is replaced, and so is a password in
+an address. References to secrets (`valueFrom`) are no secrets and stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from deploylib.images.planning import ImagePlan
+    from deploylib.plan import MigrationPlan, Plan, ServicePlan
+    from deploylib.taskdef import Difference
+
+HIDDEN = "(hidden)"
+SECRET_NAME = re.compile(
+    r"passw|passphrase|secret|token|credential|private|api_?key|access_?key|(^|_)key$", re.IGNORECASE
+)
+ADDRESS_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedImage:
+    """What happens to one image. `tag` is the last of its tags; `digest` is empty until the registry has it."""
+
+    image: str
+    action: Literal["reuse", "build"]
+    reason: str
+    tag: str
+    digest: str = ""
+    missing_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedMigration:
+    """The command that runs before any service moves, and where."""
+
+    service: str
+    container: str
+    command: tuple[str, ...]
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedDifference:
+    """One value of the task definition that changes; `old` is null where it is new, `new` where it goes."""
+
+    path: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedService:
+    """What happens to one service. `desired_count` is set by its first release only."""
+
+    service: str
+    name: str
+    action: Literal["update", "attach", "unchanged"]
+    reason: str
+    based_on: str
+    desired_count: int | None = None
+    differences: tuple[PlannedDifference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A whole plan."""
+
+    app: str
+    environment: str
+    account_id: str
+    region: str
+    commit: str
+    dirty: bool
+    release: str
+    url: str
+    nothing_to_do: bool
+    images: tuple[PlannedImage, ...]
+    migration: PlannedMigration | None
+    services: tuple[PlannedService, ...]
+    notices: tuple[str, ...]
+
+
+def planned(plan: Plan) -> Planned:
+    """Return what is shown of *plan*."""
+    return Planned(
+        app=plan.contract.app,
+        environment=plan.environment,
+        account_id=plan.contract.account_id,
+        region=plan.contract.region,
+        commit=plan.commit,
+        dirty=plan.dirty,
+        release=plan.release,
+        url=plan.contract.url,
+        nothing_to_do=plan.nothing_to_do,
+        images=tuple(_image(one) for one in plan.images),
+        migration=_migration(plan.migration),
+        services=tuple(_service(one) for one in plan.services),
+        notices=plan.notices,
+    )
+
+
+def _image(image: ImagePlan) -> PlannedImage:
+    return PlannedImage(
+        image=image.image,
+        action=image.action,
+        reason=image.reason,
+        tag=image.tags[-1] if image.tags else "",
+        digest=image.digest,
+        missing_tags=image.missing_tags,
+    )
+
+
+def _migration(migration: MigrationPlan | None) -> PlannedMigration | None:
+    if migration is None:
+        return None
+    return PlannedMigration(
+        service=migration.service,
+        container=migration.container,
+        command=migration.command,
+        timeout_seconds=migration.timeout_seconds,
+    )
+
+
+def _service(service: ServicePlan) -> PlannedService:
+    return PlannedService(
+        service=service.key,
+        name=service.name,
+        action=service.action,
+        reason=service.reason,
+        based_on=service.based_on,
+        desired_count=service.desired_count,
+        differences=tuple(_difference(one) for one in service.differences),
+    )
+
+
+def _difference(difference: Difference) -> PlannedDifference:
+    """Return *difference* without secrets; its path says which of them are environment variables."""
+    path = difference.path.removeprefix("containerDefinitions.")
+    parts = path.split(".")
+    variables = len(parts) > 2 and parts[1] == "environment"  # noqa: PLR2004  # container.environment.NAME
+    name = ".".join(parts[2:]) if variables else ""
+    return PlannedDifference(
+        path=path, old=_without_secrets(difference.old, name), new=_without_secrets(difference.new, name)
+    )
+
+
+def _without_secrets(value: Any, name: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {key: _variables(one) if key == "environment" else _without_secrets(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(one) for one in value]
+    if not isinstance(value, str):
+        return value
+    return HIDDEN if name and SECRET_NAME.search(name) else ADDRESS_PASSWORD.sub(rf"\1:{HIDDEN}", value)
+
+
+def _variables(environment: Any) -> Any:
+    if not isinstance(environment, Mapping):
+        return _without_secrets(environment)
+    return {name: _without_secrets(value, name) for name, value in environment.items()}

@@ -1,0 +1,157 @@
+"""A board drawn: one line for each image, the migration and each service; what scrolls past above them."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deploylib import events
+from deploylib.report.console import Quoted, cleaned, elapsed, frame, shortened
+from deploylib.report.failures import panel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploylib.report.board import Board, Line, Lines
+
+MARKS = {
+    "waiting": ("·", "dim"),
+    "good": ("✓", "green"),
+    "bad": ("✗", "bold red"),
+    "back": ("↩", "yellow"),
+    "left": ("-", "yellow"),
+}
+WORDS = {"waiting": "dim", "busy": "", "good": "green", "bad": "red", "back": "yellow", "left": "yellow"}
+BARS = {"good": "green", "bad": "red", "back": "yellow", "left": "yellow"}
+NAME_WIDTH, NARROW_NAME_WIDTH = 24, 14
+BAR_WIDTH, NARROW_BAR_WIDTH = 20, 10
+NARROW = 96
+TIME_WIDTH = 10
+STATE_WIDTH = 22
+
+
+def drawn(board: Board, *, now: float, width: int) -> RenderableType:
+    """Return the picture of *board* at the time *now* (seconds, as in the events), for *width* columns."""
+    return Group(*_parts(board, now, width))
+
+
+@singledispatch
+def passing(event: events.Event) -> tuple[RenderableType, ...]:  # noqa: ARG001  # those below read it
+    """Return what *event* leaves above the board, for good."""
+    return ()
+
+
+@passing.register
+def _migration_logged(event: events.MigrationLogged) -> tuple[RenderableType, ...]:
+    return (Quoted(event.line),)
+
+
+@passing.register
+def _noticed(event: events.Noticed) -> tuple[RenderableType, ...]:
+    return (Text.assemble(("! ", "bold yellow"), cleaned(event.message)),)
+
+
+@passing.register
+def _rollout_failed(event: events.RolloutFailed) -> tuple[RenderableType, ...]:
+    return (panel(event),)
+
+
+def _parts(board: Board, now: float, width: int) -> Iterator[RenderableType]:
+    name_width = min(
+        NAME_WIDTH if width >= NARROW else NARROW_NAME_WIDTH,
+        max((len(one.name) for one in (*board.images, *board.migration, *board.services)), default=0),
+    )
+    if board.images:
+        yield Text("Images", style="bold")
+        yield from (_simple(one, now, name_width) for one in board.images)
+    if board.migration:
+        yield Text("Migration", style="bold")
+        yield from (_simple(one, now, 0) for one in board.migration)
+    if board.services:
+        yield Text("Services", style="bold")
+        yield from _services(board.services, now, name_width, width)
+    yield from (Text.assemble(("✓ ", "green"), cleaned(one)) for one in board.closing)
+
+
+def _simple(line: Line, now: float, name_width: int) -> RenderableType:
+    """Return an image or the migration: name, state, what it is at, how long."""
+    row = _grid(1, name_width, max(len("building"), len(line.state)), None, TIME_WIDTH)
+    row.add_row(
+        _mark(line, now),
+        shortened(cleaned(line.name), name_width) if name_width else "",
+        Text(line.state, style=WORDS[line.mood]),
+        Text(cleaned(line.detail), style="dim"),
+        _time(line, now),
+    )
+    return row
+
+
+def _services(lines: Lines, now: float, name_width: int, width: int) -> Iterator[RenderableType]:
+    counts = {one.name: _counts(one) for one in lines}
+    counts_width = max(one.cell_len for one in counts.values())
+    bar_width = BAR_WIDTH if width >= NARROW else NARROW_BAR_WIDTH
+    for line in lines:
+        if line.standing is None:
+            yield _simple(line, now, name_width)
+            continue
+        row = _grid(1, name_width, bar_width, counts_width, None, TIME_WIDTH)
+        state = Text(cleaned(line.state), style=WORDS[line.mood])
+        name = shortened(cleaned(line.name), name_width)
+        row.add_row(_mark(line, now), name, _bar(line, bar_width), counts[line.name], state, _time(line, now))
+        yield row
+        if line.detail and line.ended is None:
+            below = Text(f"    {cleaned(line.detail)}", style="dim")
+            below.truncate(width, overflow="ellipsis")
+            yield below
+
+
+def _grid(*widths: int | None) -> Table:
+    """Return an empty row whose columns have these widths; None is what is left over. The last is the time."""
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    for index, width in enumerate(widths):
+        if width != 0:
+            last = index == len(widths) - 1
+            grid.add_column(
+                width=width,
+                ratio=None if width else 1,
+                no_wrap=True,
+                overflow="ellipsis",
+                justify="right" if last else "left",
+            )
+    return grid
+
+
+def _mark(line: Line, now: float) -> Text:
+    return Text(*MARKS[line.mood]) if line.mood in MARKS else Text(frame(now), style="cyan")
+
+
+def _time(line: Line, now: float) -> Text:
+    if line.mood == "waiting":
+        return Text()
+    return Text(elapsed(max(0.0, (now if line.ended is None else line.ended) - line.since)), style="dim")
+
+
+def _bar(line: Line, width: int) -> Text:
+    """Return how many of the wanted tasks run; the bar of a finished service keeps what it had reached."""
+    standing = line.standing
+    if standing is None:
+        return Text()
+    share = min(1.0, standing.running / standing.desired) if standing.desired else 1.0
+    full = round(share * width)
+    return Text.assemble(("━" * full, BARS.get(line.mood, "cyan")), ("─" * (width - full), "dim"))
+
+
+def _counts(line: Line) -> Text:
+    standing = line.standing
+    if standing is None:
+        return Text()
+    counts = Text(f"{standing.running}/{standing.desired} new")
+    if standing.old:
+        counts.append(f", {standing.old} old")
+    if standing.failed:
+        counts.append(f", {standing.failed} failed", style="red")
+    return counts

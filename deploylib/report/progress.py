@@ -1,0 +1,196 @@
+"""A deploy while it happens: a moving board on a terminal, plain lines in a log, JSON lines for a machine.
+
+The board is redrawn by a thread of its own, at most eight times a second, because the events come from a generator
+that sleeps between two looks at AWS. Only that thread prints; the main thread swaps one immutable state for the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from deploylib import events
+from deploylib.report import board, lines, picture, sentences
+from deploylib.report.console import FRAMES_PER_SECOND, cleaned, results
+from deploylib.report.failures import body
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from contextlib import AbstractContextManager
+
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from deploylib.clock import Clock
+
+T = TypeVar("T")
+
+TIME_WIDTH = 8
+MARGIN = TIME_WIDTH + 2
+
+
+class Show(Protocol):
+    """Show one event."""
+
+    def __call__(self, event: events.Event, /) -> None:
+        """Show it."""
+
+
+def follow(
+    happening: Generator[events.Event, None, T],
+    *,
+    output: str = "text",
+    console: Console | None = None,
+    clock: Clock = time,
+) -> T:
+    """Show each event of *happening* as it comes, and return what the generator returns.
+
+    What it raises is raised again after the display was closed. Events without a time get one.
+    """
+    started = clock.monotonic()
+    with _display(output, console, clock) as show:
+        return _drained(happening, lambda event: show(_stamped(event, clock.monotonic() - started)))
+
+
+def transcript(
+    happening: Iterator[events.Event], *, until_seconds: float | None = None, width: int = 100
+) -> RenderableType:
+    """Return what a terminal shows after *happening* (recorded events), or in the midst of it."""
+    state, above, now = board.Board(), list[RenderableType](), 0.0
+    for event in happening:
+        if until_seconds is not None and event.at > until_seconds:
+            return Group(*above, picture.drawn(state, now=until_seconds, width=width))
+        state, passed = _next(state, event, width)
+        above += passed
+        now = event.at
+    return Group(*above, picture.drawn(board.closed(state, now), now=now, width=width))
+
+
+def _drained(happening: Generator[events.Event, None, T], show: Show) -> T:
+    """Run the generator to its end; what interrupts the showing is raised inside it, where it is known what to do."""
+    interruption: BaseException | None = None
+    while True:
+        try:
+            event = happening.throw(interruption) if interruption else next(happening)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        interruption = None
+        try:
+            show(event)
+        except BaseException as error:  # noqa: BLE001  # handed to the generator, which raises it again
+            interruption = error
+
+
+def _stamped(event: events.Event, seconds: float) -> events.Event:
+    return event if event.at else replace(event, at=round(seconds, 3))
+
+
+def _display(output: str, console: Console | None, clock: Clock) -> AbstractContextManager[Show]:
+    if output == "json":
+        return contextlib.nullcontext(lambda event: lines.write(lines.document(event)))
+    console = console or results()
+    return _Moving(console, clock) if console.is_interactive else contextlib.nullcontext(_Plain(console))
+
+
+def _next(state: board.Board, event: events.Event, width: int) -> tuple[board.Board, list[RenderableType]]:
+    """Return the board after *event*, and what goes above it; what is finished goes there first."""
+    passed = list(picture.passing(event))
+    if passed:
+        finished, state = board.settled(state)
+        passed = [*([picture.drawn(finished, now=event.at, width=width)] if finished != board.Board() else []), *passed]
+    return board.after(event, state), passed
+
+
+class _Plain:
+    """Lines with the seconds in front, one for each change."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stood: dict[str, str] = {}
+
+    def __call__(self, event: events.Event) -> None:
+        for text in self._changes(event) if isinstance(event, events.Progressed) else (sentences.sentence(event),):
+            if text:
+                self._print(text, event.at)
+        if isinstance(event, events.RolloutFailed):
+            self._detail(event)
+
+    def _changes(self, event: events.Progressed) -> Iterator[str]:
+        for one in event.services:
+            text = sentences.standing(one)
+            if self._stood.get(one.service) != text:
+                self._stood[one.service] = text
+                yield text
+
+    def _print(self, text: str, at: float) -> None:
+        width = max(1, self._console.width - MARGIN)
+        for index, part in enumerate(Text(cleaned(text)).wrap(self._console, width, overflow="fold", no_wrap=False)):
+            time_shown = f"{at:.1f}s" if index == 0 else ""
+            self._console.out(f"{time_shown:>{TIME_WIDTH}}  {part.plain}".rstrip(), highlight=False)
+
+    def _detail(self, event: events.RolloutFailed) -> None:
+        options = self._console.options.update_width(max(1, self._console.width - MARGIN))
+        for line in self._console.render_lines(Group(*body(event)), options, pad=False):
+            text = "".join(segment.text for segment in line)
+            self._console.out(f"{'':{MARGIN}}{text}".rstrip(), highlight=False)
+
+
+class _Moving:
+    """The board at the bottom of a terminal, and what passes by above it."""
+
+    def __init__(self, console: Console, clock: Clock) -> None:
+        self._console = console
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._state = board.Board()
+        self._above: list[RenderableType] = []
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._painter = threading.Thread(target=self._paint, name="display", daemon=True)
+        self._live = Live(self, console=console, auto_refresh=False)
+
+    def __enter__(self) -> Show:
+        self._live.start()
+        self._painter.start()
+        return self._show
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            self._over.set()
+            self._painter.join()
+            self._state = board.closed(self._state, self._seconds(), error)
+            self._flush()
+        finally:
+            self._live.stop()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield picture.drawn(self._state, now=self._seconds(), width=options.max_width)
+
+    def _show(self, event: events.Event) -> None:
+        state, passed = _next(self._state, event, self._console.width)
+        with self._lock:
+            self._state = state
+            self._above += passed
+
+    def _seconds(self) -> float:
+        return self._clock.monotonic() - self._started
+
+    def _paint(self) -> None:
+        while not self._over.wait(1 / FRAMES_PER_SECOND):
+            self._flush()
+
+    def _flush(self) -> None:
+        """Print what has passed by since the last time, and draw the board anew below it."""
+        with self._lock:
+            above, self._above = self._above, []
+        if above:
+            self._console.print(Group(*above))
+        else:
+            self._live.refresh()

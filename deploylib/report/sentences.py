@@ -1,0 +1,116 @@
+"""Events as plain lines, for logs: one line for each change, none twice."""
+
+from __future__ import annotations
+
+import shlex
+from functools import singledispatch
+
+from deploylib import events
+from deploylib.report.board import words
+from deploylib.report.console import elapsed
+
+
+@singledispatch
+def sentence(event: events.Event) -> str:
+    """Return what happened in one sentence; nothing for what is told otherwise (a look at the services)."""
+    return "" if isinstance(event, events.Progressed) else str(event)
+
+
+@sentence.register
+def _build_started(event: events.BuildStarted) -> str:
+    return f"image {event.image}: building, {event.reason}"
+
+
+@sentence.register
+def _build_logged(event: events.BuildLogged) -> str:
+    return f"image {event.image} | {event.line}" if event.line.strip() else ""
+
+
+@sentence.register
+def _built(event: events.Built) -> str:
+    return f"image {event.image}: built in {elapsed(event.seconds)}"
+
+
+@sentence.register
+def _pushed(event: events.Pushed) -> str:
+    return f"image {event.image}: pushed in {elapsed(event.seconds)}, {event.digest}"
+
+
+@sentence.register
+def _tagged(event: events.Tagged) -> str:
+    return f"image {event.image}: tagged {event.tag}"
+
+
+@sentence.register
+def _registered(event: events.Registered) -> str:
+    return f"{event.service}: registered {short(event.revision)}"
+
+
+@sentence.register
+def _migration_started(event: events.MigrationStarted) -> str:
+    state = "still running, left by an earlier deploy" if event.attached else "started"
+    return f"migration: {state}: {shlex.join(event.command)} (task {event.task})"
+
+
+@sentence.register
+def _migration_logged(event: events.MigrationLogged) -> str:
+    return f"migration | {event.line}"
+
+
+@sentence.register
+def _migrated(event: events.Migrated) -> str:
+    return f"migration: done in {elapsed(event.seconds)}"
+
+
+@sentence.register
+def _rollout_started(event: events.RolloutStarted) -> str:
+    how = "is rolling out already" if event.attached else "rolling out"
+    return f"{event.service}: {how}, {short(event.revision)}, {event.desired} wanted"
+
+
+@sentence.register
+def _drained(event: events.Drained) -> str:
+    return f"{event.service}: done in {elapsed(event.seconds)}, no old task is left"
+
+
+@sentence.register
+def _rollout_failed(event: events.RolloutFailed) -> str:
+    return f"{event.service}: {event.verdict}"
+
+
+@sentence.register
+def _restoring(event: events.Restoring) -> str:
+    return f"{event.service}: going back to {short(event.revision)}"
+
+
+@sentence.register
+def _restored(event: events.Restored) -> str:
+    return f"{event.service}: serves {short(event.revision)} again"
+
+
+@sentence.register
+def _served(event: events.Served) -> str:
+    return f"{event.url} answered {event.status}"
+
+
+@sentence.register
+def _noticed(event: events.Noticed) -> str:
+    return event.message
+
+
+@sentence.register
+def _completed(event: events.Completed) -> str:
+    calls = f", {event.calls} calls to AWS" if event.calls else ""
+    return f"released in {elapsed(event.seconds)}{calls}"
+
+
+def standing(one: events.Standing) -> str:
+    """Return where a service stands in one sentence."""
+    parts = (f"{one.running} of {one.desired} new", f"{one.old} old", f"{one.failed} failed" if one.failed else "")
+    message = f" ({one.message})" if one.message else ""
+    return f"{one.service}: {words(one)}: {', '.join(part for part in parts if part)}{message}"
+
+
+def short(arn: str) -> str:
+    """Return FAMILY:REVISION of a task definition's ARN."""
+    return arn.rsplit("/", 1)[-1]
