@@ -1,0 +1,91 @@
+"""Databases that the host and the tasks reach, from an image of our own, with a password that RDS manages."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from ministack.core.responses import get_account_id, get_region, new_uuid
+from ministack.services import rds, secretsmanager
+
+from deploylib.localaws.extension import patching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploylib.localaws.extension.engine import Engine
+    from deploylib.localaws.extension.settings import Settings
+
+Params = dict[str, Any]
+PASSWORD_BYTES = 24
+
+
+def install(settings: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
+    """Mend RDS; databases listen on *addresses* only."""
+    patching.require(rds, "_p", "_resolve_instance", "_single_instance_response")
+    patching.require(secretsmanager, "create_secret_in_process", "delete_secret_in_process")
+    _install_image(settings.postgres_image)
+    _install_containers(engine, addresses)
+    _install_managed_password()
+
+
+def _install_image(image: str) -> None:
+    @patching.wrap(rds, "_docker_image_for_engine(engine, engine_version, user, password, db_name)")
+    def chosen(original: Callable[..., Any], engine: str, version: str, *credentials: str) -> Any:
+        stock, *rest = original(engine, version, *credentials)
+        ours = image.format(major=version.partition(".")[0]) if image and "postgres" in engine else stock
+        return (ours, *rest)
+
+
+def _install_containers(engine: Engine, addresses: tuple[str, ...]) -> None:
+    @patching.wrap(rds, "_run_rds_container(docker_client, engine, container_kwargs, tls_names, tls_ips)")
+    def run(
+        original: Callable[..., Any], client: Any, kind: str, arguments: Params, tls_names: Any = (), tls_ips: Any = ()
+    ) -> Any:
+        ports = {inside: [(address, port) for address in addresses] for inside, port in arguments["ports"].items()}
+        for volume in arguments.get("volumes") or {}:
+            engine.client.volumes.create(volume, labels=engine.labels)
+        with engine.gate.passing():
+            return original(client, kind, {**arguments, "ports": ports}, tls_names, (*tls_ips, *addresses))
+
+
+def _install_managed_password() -> None:
+    """MiniStack knows ManageMasterUserPassword of clusters, and ignores it of instances."""
+
+    @patching.wrap(rds, "_create_db_instance(p)")
+    def create(original: Callable[..., Any], params: Params) -> Any:
+        if rds._p(params, "ManageMasterUserPassword") != "true":
+            return original(params)
+        password = secrets.token_urlsafe(PASSWORD_BYTES)
+        answer = original({**params, "MasterUserPassword": [password]})
+        if answer[0] != 200:  # noqa: PLR2004 - HTTP
+            return answer
+        instance = rds._resolve_instance(rds._p(params, "DBInstanceIdentifier"))
+        instance["MasterUserSecret"] = _secret(instance, password, rds._p(params, "MasterUserSecretKmsKeyId"))
+        return rds._single_instance_response("CreateDBInstanceResponse", "CreateDBInstanceResult", instance)
+
+    @patching.wrap(rds, "_delete_db_instance(p)")
+    def delete(original: Callable[..., Any], params: Params) -> Any:
+        instance = rds._resolve_instance(rds._p(params, "DBInstanceIdentifier")) or {}
+        answer = original(params)
+        if answer[0] == 200 and instance.get("MasterUserSecret"):  # noqa: PLR2004 - HTTP
+            secretsmanager.delete_secret_in_process(instance["MasterUserSecret"]["SecretArn"])
+        return answer
+
+    @patching.wrap(rds, "_instance_xml(i)")
+    def described(original: Callable[..., str], instance: Params) -> str:
+        xml = original(instance)
+        if not (managed := instance.get("MasterUserSecret")):
+            return xml
+        fields = "".join(f"<{name}>{value}</{name}>" for name, value in managed.items())
+        return f"{xml}<MasterUserSecret>{fields}</MasterUserSecret>"
+
+
+def _secret(instance: Params, password: str, key: str) -> dict[str, str]:
+    name = f"rds!db-{new_uuid()}"
+    value = json.dumps({"username": instance["MasterUsername"], "password": password})
+    description = f"Secret managed by RDS for DB instance {instance['DBInstanceIdentifier']}"
+    arn = secretsmanager.create_secret_in_process(name, value, description=description)
+    default = f"arn:aws:kms:{get_region()}:{get_account_id()}:key/aws-secretsmanager-default"
+    return {"SecretArn": str(arn), "SecretStatus": "active", "KmsKeyId": key or default}

@@ -1,0 +1,52 @@
+"""A container's output, sent to CloudWatch Logs line by line."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ministack.core.responses import request_scope
+from ministack.services import ecs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from deploylib.localaws.extension.engine import Engine
+
+logger = logging.getLogger("localaws.logs")
+
+
+class LogGroupMissingError(Exception):
+    """The log group of a container does not exist."""
+
+
+def destination(container: Mapping[str, Any], task_id: str, identifier: str) -> dict[str, Any] | None:
+    """Return where a container's output goes, or None; its stream is made."""
+    config = ecs._awslogs_config(container, task_id, identifier)
+    if config and not ecs._ensure_awslogs_stream(config):
+        raise LogGroupMissingError(config["group"])
+    return config
+
+
+def forward(engine: Engine, identifier: str, config: dict[str, Any], account: str, region: str) -> None:
+    """Send a container's output until it exits."""
+    with request_scope(account, config["region"] or region):
+        try:
+            for line in lines(engine.client.api.logs(identifier, stream=True, follow=True)):
+                ecs._emit_awslogs_event(config, line)
+        except Exception as error:  # noqa: BLE001 - whatever ends the stream ends only the stream
+            logger.warning("the output of %s is cut off: %s", identifier[:12], error)
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Cut *chunks* into lines: a chunk may hold several, or only a part of one."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (_text(line) for line in whole)
+    if rest:
+        yield _text(rest)
+
+
+def _text(line: bytes) -> str:
+    return line.rstrip(b"\r").decode("utf-8", errors="replace")

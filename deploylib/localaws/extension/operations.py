@@ -1,0 +1,181 @@
+"""ECS API operations: MiniStack keeps the records, the scheduler and the tasks' own threads do the work."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ministack.core.responses import request_scope
+from ministack.services import ecs, ssm
+
+from deploylib.localaws.extension import patching
+from deploylib.localaws.extension.tasks import SCHEDULER, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploylib.localaws.extension.engine import Engine
+    from deploylib.localaws.extension.services import Scheduler
+    from deploylib.localaws.extension.tasks import Runs
+
+Data = dict[str, Any]
+
+# Private names that are used as they are.
+USED = (
+    *("_tasks", "_services", "_task_defs", "_tags", "_awslogs_config", "_build_run_kwargs", "_circuit_breaker_threshold"),
+    *("_cluster_name_from_arn", "_deployment_for_task", "_emit_awslogs_event", "_ensure_awslogs_stream", "_iso"),
+    *("_primary_deployment", "_recount_cluster", "_register_metadata", "_resolve_cluster_name", "_resolve_service_ref"),
+    *("_resolve_container_secrets", "_resolve_task", "_resolve_td_key", "_sanitize", "_SecretResolutionError"),
+)
+# Fields of UpdateService that MiniStack drops.
+UPDATED = (
+    *("availabilityZoneRebalancing", "enableECSManagedTags", "placementConstraints", "placementStrategy"),
+    *("propagateTags", "serviceRegistries"),
+)
+RESET_SECONDS = 30.0
+
+logger = logging.getLogger("localaws.operations")
+
+
+def install(engine: Engine, scheduler: Scheduler, runs: Runs) -> None:
+    """Put our operations in the place of MiniStack's."""
+    patching.require(ecs, *USED)
+    _install_tasks(engine, runs)
+    _install_scheduling(scheduler)
+    _install_services(scheduler, runs)
+
+    @patching.wrap(ssm, "resolve_parameter_value(name_or_arn, version, decrypt)")
+    def decrypted(original: Callable[..., Any], name: str, version: Any = None, decrypt: Any = None) -> Any:  # noqa: ARG001
+        return original(name, version, decrypt=True)
+
+    @patching.wrap(ecs, "reset()")
+    def reset(original: Callable[[], None]) -> None:
+        runs.stop_all(Stop(reason="The local AWS is being reset", code=SCHEDULER), RESET_SECONDS)
+        original()
+
+
+def _install_tasks(engine: Engine, runs: Runs) -> None:
+    @patching.replace(ecs, "_get_docker()")
+    def client() -> Any:
+        return engine.client
+
+    @patching.replace(ecs, "_run_task_worker(task, td, container_overrides, docker_client, account_id, region)")
+    def live(task: Data, definition: Data, overrides: list[Data], _client: Any, account: str, region: str) -> None:
+        with request_scope(account, region):
+            runs.live(task, definition, overrides)
+
+    @patching.replace(ecs, "_maybe_mark_stopped(task, docker_client)")
+    def seen(task: Data, docker_client: Any = None) -> None:
+        """Do nothing: the task's own thread looks at its containers."""
+
+    @patching.wrap(ecs, "_run_task(data)")
+    def run(original: Callable[..., Any], data: Data) -> Any:
+        if engine.gate.closed:
+            return ecs.error_response_json("ServerException", "The local AWS is going down.", 500)
+        return original(data)
+
+    @patching.replace(ecs, "_stop_task(data)")
+    def stop(data: Data) -> Any:
+        cluster = ecs._resolve_cluster_name(data.get("cluster", "default"))
+        task = ecs._resolve_task(data.get("task", ""), cluster) if cluster else None
+        if not task:
+            return ecs.error_response_json("InvalidParameterException", "The referenced task was not found.", 400)
+        runs.stop(task, Stop(reason=data.get("reason") or "Task stopped by user", code="UserInitiated"))
+        return ecs.json_response({"task": ecs._sanitize(task)})
+
+
+def _install_scheduling(scheduler: Scheduler) -> None:
+    @patching.replace(ecs, "_reconcile_service_tasks(cluster_name, svc_key)")
+    def reconcile(_cluster: str, key: str) -> None:
+        scheduler.nudge(key)
+
+    @patching.replace(ecs, "_sync_service_targets(cluster_name, svc)")
+    def synchronise(_cluster: str, _service: Data) -> None:
+        """Do nothing: each task registers its own targets."""
+
+    @patching.wrap(ecs, "_make_deployment(task_definition, desired_count, status)")
+    def make(original: Callable[..., Data], definition: str, count: int, status: str = "PRIMARY") -> Data:
+        deployment = original(definition, count, status)
+        reason = f"ECS deployment {deployment['id']} in progress."
+        return {**deployment, "rolloutState": "IN_PROGRESS", "rolloutStateReason": reason}
+
+
+def _install_services(scheduler: Scheduler, runs: Runs) -> None:
+    @patching.wrap(ecs, "_create_service(data)")
+    def create(original: Callable[..., Any], data: Data) -> Any:
+        with scheduler.lock:
+            service = _service(data, data.get("serviceName"))
+            if service and service["status"] == "DRAINING":
+                return _refused("Unable to Start a service that is still Draining.")
+            if refusal := _bad_definition(data):
+                return refusal
+            return _rewritten(original(data), _service(data, data.get("serviceName")), data)
+
+    @patching.wrap(ecs, "_update_service(data)")
+    def update(original: Callable[..., Any], data: Data) -> Any:
+        with scheduler.lock:
+            service = _service(data, data.get("service"))
+            if service and service["status"] != "ACTIVE":
+                return ecs.error_response_json("ServiceNotActiveException", "Service was not ACTIVE.", 400)
+            if refusal := _bad_definition(data):
+                return refusal
+            known = len(service["events"]) if service else 0
+            answer = original(data)
+            if service:  # MiniStack tells of draining one task at every update
+                del service["events"][: len(service["events"]) - known]
+            return _rewritten(answer, service, data)
+
+    @patching.wrap(ecs, "_delete_service(data)")
+    def delete(original: Callable[..., Any], data: Data) -> Any:
+        with scheduler.lock:
+            service = _service(data, data.get("service"))
+            if service and (data.get("force") or not service.get("desiredCount")):
+                scheduler.stop_all(service)  # MiniStack would stop them as if a user had asked
+            answer = original(data)
+            if answer[0] != 200 or service is None:  # noqa: PLR2004 - HTTP
+                return answer
+            service["status"] = "DRAINING"
+            scheduler.nudge(f"{ecs._cluster_name_from_arn(service['clusterArn'])}/{service['serviceName']}")
+            return ecs.json_response({"service": ecs._sanitize(service)})
+
+    @patching.wrap(ecs, "_describe_services(data)")
+    def describe(original: Callable[..., Any], data: Data) -> Any:
+        with scheduler.lock:
+            return original(data)
+
+
+def _service(data: Data, reference: Any) -> Data | None:
+    cluster = ecs._resolve_cluster_name(data.get("cluster", "default"))
+    name = ecs._resolve_service_ref(reference or "")
+    return ecs._services.get(f"{cluster}/{name[0]}") if cluster and name else None
+
+
+def _bad_definition(data: Data) -> Any:
+    """Refuse a task definition that does not exist or is not active: MiniStack takes it and breaks the service."""
+    reference = data.get("taskDefinition")
+    if not reference:
+        return None
+    definition = ecs._task_defs.get(ecs._resolve_td_key(reference))
+    if definition is None:
+        return _client_error("TaskDefinition not found.")
+    return None if definition["status"] == "ACTIVE" else _client_error("TaskDefinition is inactive")
+
+
+def _rewritten(answer: Any, service: Data | None, data: Data) -> Any:
+    """Correct what MiniStack recorded of a created or updated service, and answer with that."""
+    if answer[0] != 200 or service is None:  # noqa: PLR2004 - HTTP
+        return answer
+    service.setdefault("availabilityZoneRebalancing", "DISABLED")
+    service.update({field: data[field] for field in UPDATED if field in data})
+    primary = ecs._primary_deployment(service)
+    if not primary["rolloutStateReason"]:
+        primary["rolloutStateReason"] = f"ECS deployment {primary['id']} in progress."
+    return ecs.json_response({"service": ecs._sanitize(service)})
+
+
+def _refused(message: str) -> Any:
+    return ecs.error_response_json("InvalidParameterException", message, 400)
+
+
+def _client_error(message: str) -> Any:
+    return ecs.error_response_json("ClientException", message, 400)
