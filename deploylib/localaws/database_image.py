@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploylib.toolchain import os_image
-from deploylib.toolchain.os_image import CHECKOUT_LABEL, RECIPE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +32,10 @@ class DatabaseImage:
 def ensure(root: Path, engine: Engine, say: Callable[[str], None], *, image: DatabaseImage = DatabaseImage()) -> bool:
     """Make the image when it is missing or its recipe changed; return whether anything was done."""
     files = sorted(path for path in SOURCE.iterdir() if path.is_file())
-    recipe = os_image.fingerprint(
-        str(image.major), image.built_from, *(path.read_text(encoding="utf-8") for path in files)
-    )
-    if os_image.is_current(engine, image.name, recipe):
+    contents = [path.read_text(encoding="utf-8") for path in files]
+    labels = os_image.labels_of(image.name, root, str(image.major), image.built_from, *contents)
+    if os_image.is_current(engine, image.name, labels):
         return False
-    labels = {RECIPE_LABEL: recipe, CHECKOUT_LABEL: os_image.checkout_id(root)}
     with tempfile.TemporaryDirectory() as folder, os_image.pulled(engine, image.registry_name) as is_there:
         context = Path(folder)
         if is_there:

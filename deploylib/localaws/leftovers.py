@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deploylib.toolchain.engine_api import EngineApi
 
 INSTANCE_LABEL = "deploylib.localaws.instance"
+PAUSE_LABEL = "deploylib.localaws=pause"
 CONTAINERS, NETWORKS, VOLUMES = KINDS = ("/containers/json?all=1&", "/networks?", "/volumes?")
 ROUNDS = 5
 AT_ONCE = 8
@@ -68,6 +69,12 @@ def remove_images(api: EngineApi, registry: str) -> Removed:
     for name in sorted(name for names in ours.values() for name in names):
         api.delete(f"/images/{quote(name, safe='/:@')}?force=1")
     return Removed(images=sum(1 for names in ours.values() if names))
+
+
+def remove_pause_image(api: EngineApi) -> None:
+    """Remove the image that every emulator makes when it is missing; the engine keeps it while it is used."""
+    for each in _labelled(api, "/images/json?", PAUSE_LABEL):
+        api.delete(f"/images/{each['Id']}")
 
 
 def _labelled(api: EngineApi, kind: str, label: str) -> list[Any]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from deploylib.toolchain.engine import Engine
+    from deploylib.toolchain.engine_api import EngineApi
     from deploylib.toolchain.machine import Machine
 
 RECIPE_LABEL = "deploylib.recipe"
@@ -83,7 +84,7 @@ def ensure(
 ) -> bool:
     """Make the image when it is missing or its recipe changed; return whether anything was done."""
     recipe = recipe_of(image, machine, root)
-    if is_current(engine, image.name, recipe.labels[RECIPE_LABEL]):
+    if is_current(engine, image.name, recipe.labels):
         return False
     if not _from_registry(engine, recipe, say):
         _install_bootstrap(image, machine, say)
@@ -96,22 +97,37 @@ def recipe_of(image: OsImage, machine: Machine, root: Path) -> Recipe:
     certificates = {path.name: path.read_bytes() for path in sorted(machine.certificates.glob("*.crt"))}
     parts = [image.suite, image.registry_name, DOCKERFILE, *SLIM]
     parts += [f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in certificates.items()]
-    labels = {RECIPE_LABEL: fingerprint(*parts), CHECKOUT_LABEL: checkout_id(root)}
-    return Recipe(image=image, certificates=certificates, labels=labels)
+    return Recipe(image=image, certificates=certificates, labels=labels_of(image.name, root, *parts))
 
 
-def fingerprint(*parts: str) -> str:
-    """Return what changes when any of *parts* does."""
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+def labels_of(name: str, root: Path, *parts: str) -> dict[str, str]:
+    """Return the labels of the image *name* that is made at *root*; the recipe's changes when any of *parts* does.
+
+    The recipe names its image, as an image built from ours inherits the label.
+    """
+    fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return {RECIPE_LABEL: f"{name}@{fingerprint}", CHECKOUT_LABEL: checkout_id(root)}
 
 
-def is_current(engine: Engine, name: str, recipe: str) -> bool:
-    """Return whether *name* was made from *recipe*, or is not ours to make."""
-    image = engine.api.get(f"/images/{quote(name, safe='/:')}/json")
-    if image is None:
+def is_current(engine: Engine, name: str, labels: Mapping[str, str]) -> bool:
+    """Return whether *name* was made from the recipe in *labels*, or is not ours to make."""
+    found = _labels(engine.api, name)
+    if found is None:
         return False
-    labels = image["Config"].get("Labels") or {}
-    return labels.get(RECIPE_LABEL) in (None, recipe)
+    recipe = found.get(RECIPE_LABEL, "")
+    return recipe == labels[RECIPE_LABEL] or not recipe.startswith(f"{name}@")
+
+
+def remove(api: EngineApi, name: str, root: Path) -> bool:
+    """Remove the image *name* if the checkout at *root* made it; return whether it did."""
+    found = _labels(api, name) or {}
+    ours = found.get(RECIPE_LABEL, "").startswith(f"{name}@") and found.get(CHECKOUT_LABEL) == checkout_id(root)
+    return ours and api.delete(f"/images/{quote(name, safe='/:')}")
+
+
+def _labels(api: EngineApi, name: str) -> dict[str, str] | None:
+    image = api.get(f"/images/{quote(name, safe='/:')}/json")
+    return None if image is None else dict(image["Config"].get("Labels") or {})
 
 
 def build(
