@@ -1,0 +1,243 @@
+"""One environment's infrastructure: plan, apply exactly that plan, read the outputs.
+
+Every Terraform command that loads the AWS provider costs two to three seconds, so there are few: `init` only when
+something that it depends on changed, `plan` once, `show` only when there is something to show, `apply` of the file.
+Whatever belongs to one environment is in `.cache/terraform/ENVIRONMENT`, so that environments never meet: with one data
+directory for two, a plan can run against the other one's state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deploylib import aws, config
+from deploylib.errors import RefusedError, TerraformError
+from deploylib.infra import backend
+from deploylib.infra.changes import Changes, read_changes
+from deploylib.infra.diagnostics import CommandError, explain, read
+from deploylib.infra.runner import Flag, Terraform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from deploylib.config import Environment
+
+CHANGED = 2
+HIDDEN = "(sensitive)"
+INIT_RELEVANT = re.compile(r"^\s*(?:module|source|version|required_version|backend)\b.*$", re.MULTILINE)
+
+# What a shell can hand to Terraform behind our back: other options, another state, other values.
+STRAY = re.compile(r"TF_CLI_ARGS.*|TF_VAR_.*|TF_WORKSPACE|TF_DATA_DIR|TF_INPUT|TF_IN_AUTOMATION")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A plan of *environment* that Terraform keeps in *file*, and what it does."""
+
+    environment: str
+    file: Path
+    changes: Changes
+    destroying: bool = False
+
+
+def open_stack(
+    environment: Environment,
+    account: aws.Account,
+    *,
+    program: str,
+    variables: Mapping[str, str],
+    line: Callable[[str], None],
+) -> Stack:
+    """Return *environment*'s stack, once STS has said that *account* is the right one.
+
+    *program* is Terraform's; *variables* are added to its environment (where it finds its providers); *line* gets
+    what people should see, Terraform's own text among it. Raises `RefusedError` in the wrong account.
+    """
+    aws.guard(account, environment)
+    return Stack(environment, account, program=program, variables=variables, line=line)
+
+
+class Stack:
+    """The verbs. Made by `open_stack`, which asks the account guard first."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        account: aws.Account,
+        *,
+        program: str,
+        variables: Mapping[str, str],
+        line: Callable[[str], None],
+    ) -> None:
+        self._environment = environment
+        self._account = account
+        self._line = line
+        self._folder = folder(environment)
+        self._source = environment.root / config.STACK
+        self._program = program
+        self._terraform = Terraform(
+            self._source,
+            program=program,
+            variables=child_variables(environment, aws.child_variables(environment), variables),
+            line=line,
+        )
+
+    def init(self, *, always: bool = False) -> bool:
+        """Make the state's bucket and initialise, unless nothing changed since the last time; return whether it did."""
+        self._write_files()
+        if not always and self._stamp.is_file() and self._stamp.read_text() == self._fingerprint():
+            return False
+        for step in backend.bootstrap(self._account.s3, self._environment):
+            self._line(step)
+        self._stamp.unlink(missing_ok=True)
+        self._explained(lambda: self._terraform.init(backend_config=[str(self._folder / "backend.tfbackend")]))
+        _write_private(self._stamp, self._fingerprint())
+        return True
+
+    @contextlib.contextmanager
+    def plan(self, *, destroy: bool = False) -> Iterator[SavedPlan]:
+        """Yield a plan, to show and then to `apply` or not; its file, with every secret in it, is gone afterwards."""
+        self.init()
+        self._sweep()
+        file = self._folder / f"{os.getpid()}.tfplan"
+        _write_private(file, "")  # Terraform keeps the mode of a file that is there
+        try:
+            code, text, _ = self._initialised(lambda: self._plan(file, destroy=destroy))
+            changes = self._show(file) if code == CHANGED else Changes()
+            warnings = tuple(str(one) for one in read(text) if one.severity == "Warning")
+            yield SavedPlan(
+                environment=self._environment.name,
+                file=file,
+                changes=dataclasses.replace(changes, warnings=(*changes.warnings, *warnings)),
+                destroying=destroy,
+            )
+        finally:
+            file.unlink(missing_ok=True)
+
+    def apply(self, saved: SavedPlan) -> None:
+        """Apply exactly *saved*, with Terraform's own text going to `line`. A plan is applied once."""
+        if saved.environment != self._environment.name:  # a plan carries its backend: it would change the other state
+            raise RefusedError(f"this plan is of {saved.environment}, not of {self._environment.name}")
+        try:
+            self._explained(lambda: self._terraform.apply(str(saved.file), skip_plan=True, streamed=True))
+        finally:
+            saved.file.unlink(missing_ok=True)
+
+    def output(self, *, secrets: bool = False) -> dict[str, Any]:
+        """Return the outputs, the sensitive ones masked unless *secrets*. Makes nothing: there must be a state."""
+        if not self._stamp.is_file() and not backend.exists(self._account.s3, self._environment):
+            name = self._environment.name
+            raise TerraformError(f"{name}: nothing has been applied yet", hint=f"inv infra.apply --env {name}")
+        self.init()
+        found = json.loads(self._initialised(self._terraform.output))
+        return {
+            name: HIDDEN if one["sensitive"] and not secrets else one["value"] for name, one in sorted(found.items())
+        }
+
+    def unlock(self, lock_id: str) -> None:
+        """Release the lock *lock_id*, whoever holds it: for a run that is certainly dead."""
+        self.init()
+        self._initialised(lambda: self._terraform.cmd("force-unlock", lock_id, force=Flag))
+
+    @property
+    def _stamp(self) -> Path:
+        return self._folder / "initialised"
+
+    def _plan(self, file: Path, *, destroy: bool) -> Any:
+        return self._terraform.plan(
+            out=str(file),
+            var_file=[str(self._folder / "variables.tfvars.json")],
+            destroy=Flag if destroy else None,
+            ok=(0, CHANGED),
+        )
+
+    def _show(self, file: Path) -> Changes:
+        shown = self._explained(lambda: self._terraform.cmd("show", str(file), json=Flag))
+        return read_changes(json.loads(shown[1]))
+
+    def _initialised(self, run: Callable[[], Any]) -> Any:
+        """Run; when Terraform says that it wants `init` after all (its folder or the bucket is gone), once more."""
+        try:
+            return run()
+        except CommandError as error:
+            if not error.wants_init:
+                raise explain(error, self._environment) from error
+        self.init(always=True)
+        return self._explained(run)
+
+    def _explained(self, run: Callable[[], Any]) -> Any:
+        try:
+            return run()
+        except CommandError as error:
+            raise explain(error, self._environment) from error
+
+    def _write_files(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_private(self._folder / "backend.tfbackend", backend.render(backend.settings(self._environment)))
+        variables = json.dumps(self._environment.terraform_variables, indent=2, ensure_ascii=False)
+        _write_private(self._folder / "variables.tfvars.json", f"{variables}\n")
+
+    def _fingerprint(self) -> str:
+        """Return a hash of what `init` depends on: backend, providers, module calls, and which Terraform it was."""
+        digest = hashlib.sha256((self._folder / "backend.tfbackend").read_bytes())
+        lock_file = self._source / ".terraform.lock.hcl"
+        digest.update(lock_file.read_bytes() if lock_file.is_file() else b"")
+        for source in sorted(self._source.parent.rglob("*.tf")):
+            lines = INIT_RELEVANT.findall(source.read_text(encoding="utf-8"))
+            digest.update("\n".join([str(source), *lines]).encode())
+        program = Path(self._program)
+        if program.is_file():
+            digest.update(f"{program.resolve()} {program.stat().st_mtime_ns}".encode())
+        return digest.hexdigest()
+
+    def _sweep(self) -> None:
+        """Delete the plans of runs that were killed."""
+        for file in self._folder.glob("*.tfplan"):
+            if not _is_running(int(file.stem)):
+                file.unlink(missing_ok=True)
+
+
+def folder(environment: Environment) -> Path:
+    """Return where everything is that Terraform keeps on this machine for *environment*."""
+    return environment.root / ".cache" / "terraform" / environment.name
+
+
+def child_variables(environment: Environment, inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    """Return Terraform's whole environment: *inherited* without what would change a command, *added*, and ours."""
+    return {
+        **{name: value for name, value in inherited.items() if not STRAY.fullmatch(name)},
+        "TF_REGISTRY_DISCOVERY_RETRY": "3",
+        **added,
+        "TF_IN_AUTOMATION": "1",
+        "TF_INPUT": "0",
+        "TF_DATA_DIR": str(folder(environment) / "data"),
+    }
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only we can read, in one step."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        draft.unlink()
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
