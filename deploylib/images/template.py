@@ -1,0 +1,61 @@
+"""Dockerfiles as Jinja2 templates: every name that is used has to be known, and a mistake says its line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from deploylib.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SUFFIX = ".j2"
+
+_TEMPLATES = jinja2.Environment(
+    undefined=jinja2.StrictUndefined,
+    keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701  # a Dockerfile is no HTML
+)
+
+
+def render(path: Path, names: Mapping[str, str]) -> str:
+    """Return the Dockerfile *path* with *names* filled in, or as it is when its name does not end in `.j2`.
+
+    (`{{`, `{%` and `{#` mean something in a shell.) Raises `ConfigError` with file and line for a syntax error or an
+    unknown name.
+    """
+    text = _text(path)
+    if path.suffix != SUFFIX:
+        return text
+    try:
+        return _TEMPLATES.from_string(text).render(names)
+    except jinja2.TemplateSyntaxError as error:
+        raise ConfigError(f"{path}:{error.lineno}: {error.message}") from error
+    except jinja2.TemplateError as error:
+        raise ConfigError(f"{path}:{_line(error)}: {error.message}", hint=_known(names)) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"no Dockerfile {path}", hint="create it, or correct images in environments/") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _known(names: Mapping[str, str]) -> str:
+    return f"known here: {', '.join(names)}" if names else "this Dockerfile is rendered without any name"
+
+
+def _line(error: jinja2.TemplateError) -> int:
+    """Return the line of the template: Jinja2 puts the template's own lines into the traceback."""
+    line, frame = 0, error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == "<template>":
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    return line
