@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 
 from alembic import context
@@ -22,6 +23,7 @@ def migrate() -> None:
     """Connect, wait for our turn, run what is missing."""
     logging.basicConfig(stream=sys.stdout, format="migration: %(message)s")
     log.setLevel(logging.INFO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the statement is cancelled in the database
     with connect() as connection:
         context.configure(connection=connection)
         logging.getLogger("alembic").setLevel(logging.INFO)  # it names each step before it runs it

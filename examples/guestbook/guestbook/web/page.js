@@ -13,11 +13,12 @@ function colour(cell, hue) {
 function count(name, hue) {
   let row = tally.querySelector(`[data-name="${name}"]`);
   if (!row) {
-    row = tally.appendChild(document.createElement("li"));
+    row = document.createElement("li");
     row.dataset.name = name;
+    tally.lastElementChild.before(row);
     row.append(colour(document.createElement("i"), hue), document.createElement("code"), document.createElement("b"));
     row.querySelector("code").textContent = name;
-    if (tally.childElementCount > COMMITS) tally.firstElementChild.remove();
+    if (tally.childElementCount > COMMITS + 1) tally.firstElementChild.remove();
   }
   const total = row.querySelector("b");
   total.textContent = Number(total.textContent) + 1;
