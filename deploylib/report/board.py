@@ -5,7 +5,7 @@ Pure: the seconds are those of the events, so the same events always make the sa
 
 from __future__ import annotations
 
-import shlex
+import re
 from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Literal
@@ -16,6 +16,7 @@ from deploylib.report.console import elapsed
 Mood = Literal["waiting", "busy", "good", "bad", "back", "left"]
 
 MIGRATION = "migration"
+SERVICE_PREFIX = re.compile(r"^\(service [^)]*\)\s*")
 SHORT_DIGEST = len("sha256:") + 12
 
 
@@ -28,6 +29,7 @@ class Line:
     state: str = ""
     mood: Mood = "busy"
     detail: str = ""
+    revision: str = ""
     ended: float | None = None
     standing: events.Standing | None = None
 
@@ -120,7 +122,7 @@ def _registered(event: events.Registered, board: Board) -> Board:
 @after.register
 def _migration_started(event: events.MigrationStarted, board: Board) -> Board:
     state = "running, left by an earlier deploy" if event.attached else "running"
-    line = Line(name=MIGRATION, state=state, since=event.at, detail=shlex.join(event.command))
+    line = Line(name=MIGRATION, state=state, since=event.at)
     return replace(board, migration=(line,))
 
 
@@ -140,6 +142,7 @@ def _rollout_started(event: events.RolloutStarted, board: Board) -> Board:
         state="under way already" if event.attached else "starting",
         since=event.at,
         detail=_short(event.revision),
+        revision=_short(event.revision),
         standing=standing,
     )
     return replace(board, services=_with(board.services, line))
@@ -151,7 +154,7 @@ def _progressed(event: events.Progressed, board: Board) -> Board:
     for one in event.services:
         line = _find(services, one.service, event)
         if line.ended is None:
-            moved = replace(line, state=words(one), standing=one, detail=one.message or line.detail)
+            moved = replace(line, state=words(one), standing=one, detail=said(one) or line.detail)
             services = _with(services, moved)
     return replace(board, services=services)
 
@@ -160,7 +163,8 @@ def _progressed(event: events.Progressed, board: Board) -> Board:
 def _drained(event: events.Drained, board: Board) -> Board:
     line = _find(board.services, event.service, event)
     standing = line.standing and replace(line.standing, running=line.standing.desired, pending=0, old=0)
-    line = replace(line, state="done", mood="good", detail="", ended=event.at, standing=standing)
+    state = f"runs {line.revision}" if line.revision else "done"
+    line = replace(line, state=state, mood="good", detail="", ended=event.at, standing=standing)
     return replace(board, services=_with(board.services, line))
 
 
@@ -192,7 +196,8 @@ def _served(event: events.Served, board: Board) -> Board:
 @after.register
 def _completed(event: events.Completed, board: Board) -> Board:
     calls = f", {event.calls} calls to AWS" if event.calls else ""
-    return replace(board, closing=(*board.closing, f"Released in {elapsed(event.seconds)}{calls}"))
+    address = f": {event.url}" if event.url and not board.closing else ""
+    return replace(board, closing=(*board.closing, f"Released in {elapsed(event.seconds)}{calls}{address}"))
 
 
 def words(standing: events.Standing) -> str:
@@ -200,6 +205,11 @@ def words(standing: events.Standing) -> str:
     if standing.old and (standing.state in ("completed", "draining") or standing.running >= standing.desired):
         return "stopping the old tasks"
     return {"in progress": "rolling out"}.get(standing.state, standing.state)
+
+
+def said(standing: events.Standing) -> str:
+    """Return ECS's own last message about a service, without the name that it begins with."""
+    return SERVICE_PREFIX.sub("", standing.message)
 
 
 def _find(lines: Lines, name: str, event: events.Event) -> Line:

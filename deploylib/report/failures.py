@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN_TASKS = 3
 SIGNALLED = 128
+KILLED = (137, 143)
 EXIT_CODES = {
     126: "its command cannot be executed",
     127: "its command was not found",
@@ -31,7 +32,7 @@ EXIT_CODES = {
 
 def panel(event: RolloutFailed) -> Panel:
     """Return the report of a failed rollout in a frame."""
-    title = Text.assemble(" ", (cleaned(event.service), "bold"), f": {event.verdict} ")
+    title = Text.assemble((cleaned(event.service), "bold"), f": {event.verdict}")
     return Panel(Group(*body(event)), title=title, title_align="left", border_style="red", padding=(0, 1))
 
 
@@ -48,9 +49,10 @@ def body(event: RolloutFailed) -> Iterator[RenderableType]:
 
 def _task(task: StoppedTask) -> Iterator[RenderableType]:
     why = ": ".join(cleaned(part) for part in (task.stop_code, task.reason) if part)
-    yield Text.assemble(("task ", "dim"), (cleaned(task.task), "dim"), f"  {why}")
-    for name, exit_code, reason, health in task.containers:
-        yield _container(name, exit_code, reason, health)
+    yield Text(why or "stopped, and ECS gives no reason")
+    yield Text(f"  task {cleaned(task.task)}", style="dim")
+    for index, (name, exit_code, reason, health) in enumerate(task.containers):
+        yield _followed(name) if index and exit_code in KILLED else _container(name, exit_code, reason, health)
     if task.log:
         whose = f"{cleaned(task.containers[0][0])} said last:" if task.containers else "said last:"
         yield Text(f"  {whose}", style="dim")
@@ -59,13 +61,19 @@ def _task(task: StoppedTask) -> Iterator[RenderableType]:
 
 def _container(name: str, exit_code: int | None, reason: str, health: str) -> Text:
     """Return one container: what is wrong with it first."""
+    sick = health == "UNHEALTHY"
     parts = [
-        "its health check failed" if health == "UNHEALTHY" else "",
-        "" if exit_code is None else _ended(exit_code),
+        "its health check failed" if sick else "",
+        "" if exit_code is None or (sick and exit_code in KILLED) else _ended(exit_code),
         cleaned(reason),
     ]
     said = ", ".join(part for part in parts if part) or "gave no exit code"
     return Text.assemble("  ", (cleaned(name), "bold red"), f"  {said}")
+
+
+def _followed(name: str) -> Text:
+    """Return a container that ECS stopped because another one had ended: it is not to blame."""
+    return Text(f"  {cleaned(name)}  was stopped with the task", style="dim")
 
 
 def _ended(exit_code: int) -> str:

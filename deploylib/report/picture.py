@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -31,7 +33,6 @@ NAME_WIDTH, NARROW_NAME_WIDTH = 24, 14
 BAR_WIDTH, NARROW_BAR_WIDTH = 20, 10
 NARROW = 96
 TIME_WIDTH = 10
-STATE_WIDTH = 22
 
 
 def drawn(board: Board, *, now: float, width: int) -> RenderableType:
@@ -43,6 +44,11 @@ def drawn(board: Board, *, now: float, width: int) -> RenderableType:
 def passing(event: events.Event) -> tuple[RenderableType, ...]:  # noqa: ARG001  # those below read it
     """Return what *event* leaves above the board, for good."""
     return ()
+
+
+@passing.register
+def _migration_started(event: events.MigrationStarted) -> tuple[RenderableType, ...]:
+    return (Text.assemble(("Migration", "bold"), (f"  {cleaned(shlex.join(event.command))}", "dim")),)
 
 
 @passing.register
@@ -63,30 +69,32 @@ def _rollout_failed(event: events.RolloutFailed) -> tuple[RenderableType, ...]:
 def _parts(board: Board, now: float, width: int) -> Iterator[RenderableType]:
     name_width = min(
         NAME_WIDTH if width >= NARROW else NARROW_NAME_WIDTH,
-        max((len(one.name) for one in (*board.images, *board.migration, *board.services)), default=0),
+        max((cell_len(one.name) for one in (*board.images, *board.services)), default=0),
     )
     if board.images:
         yield Text("Images", style="bold")
-        yield from (_simple(one, now, name_width) for one in board.images)
-    if board.migration:
-        yield Text("Migration", style="bold")
-        yield from (_simple(one, now, 0) for one in board.migration)
+        yield from _simple(board.images, now, name_width)
+    yield from (_migration(one, now) for one in board.migration)
     if board.services:
         yield Text("Services", style="bold")
         yield from _services(board.services, now, name_width, width)
     yield from (Text.assemble(("✓ ", "green"), cleaned(one)) for one in board.closing)
 
 
-def _simple(line: Line, now: float, name_width: int) -> RenderableType:
-    """Return an image or the migration: name, state, what it is at, how long."""
-    row = _grid(1, name_width, max(len("building"), len(line.state)), None, TIME_WIDTH)
-    row.add_row(
-        _mark(line, now),
-        shortened(cleaned(line.name), name_width) if name_width else "",
-        Text(line.state, style=WORDS[line.mood]),
-        Text(cleaned(line.detail), style="dim"),
-        _time(line, now),
-    )
+def _simple(lines: Lines, now: float, name_width: int) -> Iterator[RenderableType]:
+    """Yield images, or services that have no tasks to count: name, state, what it is at, how long."""
+    state_width = max((len(one.state) for one in lines), default=0)
+    for line in lines:
+        row = _grid(name_width + 2, state_width, None, TIME_WIDTH)
+        state, detail = Text(line.state, style=WORDS[line.mood]), Text(cleaned(line.detail), style="dim")
+        row.add_row(_named(line, now, name_width), state, detail, _time(line, now))
+        yield row
+
+
+def _migration(line: Line, now: float) -> RenderableType:
+    """Return how far the migration is; its command stands above its log."""
+    row = _grid(None, TIME_WIDTH)
+    row.add_row(Text.assemble(_mark(line, now), " ", (line.state, WORDS[line.mood])), _time(line, now))
     return row
 
 
@@ -96,12 +104,11 @@ def _services(lines: Lines, now: float, name_width: int, width: int) -> Iterator
     bar_width = BAR_WIDTH if width >= NARROW else NARROW_BAR_WIDTH
     for line in lines:
         if line.standing is None:
-            yield _simple(line, now, name_width)
+            yield from _simple((line,), now, name_width)
             continue
-        row = _grid(1, name_width, bar_width, counts_width, None, TIME_WIDTH)
-        state = Text(cleaned(line.state), style=WORDS[line.mood])
-        name = shortened(cleaned(line.name), name_width)
-        row.add_row(_mark(line, now), name, _bar(line, bar_width), counts[line.name], state, _time(line, now))
+        row = _grid(name_width + 2, bar_width, counts_width, None, TIME_WIDTH)
+        name, state = _named(line, now, name_width), Text(cleaned(line.state), style=WORDS[line.mood])
+        row.add_row(name, _bar(line, bar_width), counts[line.name], state, _time(line, now))
         yield row
         if line.detail and line.ended is None:
             below = Text(f"    {cleaned(line.detail)}", style="dim")
@@ -112,17 +119,14 @@ def _services(lines: Lines, now: float, name_width: int, width: int) -> Iterator
 def _grid(*widths: int | None) -> Table:
     """Return an empty row whose columns have these widths; None is what is left over. The last is the time."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    for index, width in enumerate(widths):
-        if width != 0:
-            last = index == len(widths) - 1
-            grid.add_column(
-                width=width,
-                ratio=None if width else 1,
-                no_wrap=True,
-                overflow="ellipsis",
-                justify="right" if last else "left",
-            )
+    for width in widths[:-1]:
+        grid.add_column(width=width, ratio=None if width else 1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(width=widths[-1], no_wrap=True, justify="right")
     return grid
+
+
+def _named(line: Line, now: float, width: int) -> Text:
+    return Text.assemble(_mark(line, now), " ", shortened(cleaned(line.name), width))
 
 
 def _mark(line: Line, now: float) -> Text:
@@ -130,7 +134,7 @@ def _mark(line: Line, now: float) -> Text:
 
 
 def _time(line: Line, now: float) -> Text:
-    if line.mood == "waiting":
+    if line.mood == "waiting" or line.ended == line.since:
         return Text()
     return Text(elapsed(max(0.0, (now if line.ended is None else line.ended) - line.since)), style="dim")
 

@@ -56,7 +56,7 @@ def _short_page(plan: Planned) -> RenderableType:
 
 
 def _parts(plan: Planned, width: int) -> Iterator[RenderableType]:
-    name_width = min(NAME_WIDTH, max(cell_len(one) for one in (*_names(plan), "Migration")))
+    name_width = min(NAME_WIDTH, max((cell_len(one) for one in _names(plan)), default=0))
     yield _header(plan)
     if plan.images:
         yield from (Text(), _rows("Images", [_image(one) for one in plan.images], name_width))
@@ -70,7 +70,8 @@ def _parts(plan: Planned, width: int) -> Iterator[RenderableType]:
 
 
 def _names(plan: Planned) -> list[str]:
-    return [cleaned(one.image) for one in plan.images] + [cleaned(one.service) for one in plan.services]
+    migrating = [f"{plan.migration.service}/{plan.migration.container}"] if plan.migration else []
+    return [cleaned(one) for one in (*(i.image for i in plan.images), *migrating, *(s.service for s in plan.services))]
 
 
 def _header(plan: Planned) -> Text:
@@ -116,9 +117,10 @@ def _migration(plan: Planned) -> tuple[Text, ...]:
     migration = plan.migration
     if migration is None:
         return ()
-    where = f"in {migration.service}/{migration.container}, at most {elapsed(migration.timeout_seconds)}"
+    limit = f"at most {elapsed(migration.timeout_seconds).removesuffix(' 00 s')}"
     command = shortened(cleaned(shlex.join(migration.command)), 120)
-    return Text(""), Text("run", style="yellow"), Text.assemble((command, "bold"), "  ", (cleaned(where), "dim"))
+    place = cleaned(f"{migration.service}/{migration.container}")
+    return Text(place), Text("run", style="yellow"), Text.assemble((command, "bold"), "  ", (limit, "dim"))
 
 
 def _service(service: PlannedService) -> tuple[Text, ...]:
@@ -138,8 +140,10 @@ def _tasks(count: int) -> str:
 def _difference(difference: PlannedDifference, width: int) -> Text:
     """Return one changed value: on one line if it fits, else the old value above the new one."""
     old, new = _values(difference)
+    if old == new:
+        old, new = ABSENT, f"{old} changed"
     path = shortened(cleaned(difference.path), width // 2)
-    sign, style = ("+", "green") if old == ABSENT else ("-", "red") if new == ABSENT else ("~", "yellow")
+    sign, style = _sign(difference)
     start = Text.assemble((f"{sign} ", style), path)
     if ABSENT in (old, new):
         return Text.assemble(start, "  ", (_cut(old or new, width - start.cell_len - 2), style))
@@ -149,11 +153,17 @@ def _difference(difference: PlannedDifference, width: int) -> Text:
     return Text.assemble(start, "\n  ", (f"- {old}", "red"), "\n  ", (f"+ {new}", "green"))
 
 
+def _sign(difference: PlannedDifference) -> tuple[str, str]:
+    if difference.old is None:
+        return "+", "green"
+    return ("-", "red") if difference.new is None else ("~", "yellow")
+
+
 def _values(difference: PlannedDifference) -> tuple[str, str]:
     """Return both values as text, shortened (digests, references to secrets) where that still tells them apart."""
     old, new = _text(difference.old), _text(difference.new)
     short = (_short(difference.path, old), _short(difference.path, new))
-    return short if short[0] != short[1] else (old, f"{new} (changed)" if old == new else new)
+    return short if short[0] != short[1] else (old, new)
 
 
 def _short(path: str, value: str) -> str:
@@ -182,7 +192,7 @@ def _cut_pair(old: str, new: str, width: int) -> tuple[str, str]:
     """Return both cut to *width* so that the place where they part is seen."""
     if max(cell_len(old), cell_len(new)) > width:
         same = next((at for at, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), 0)
-        skip = max(0, same - CONTEXT)
+        skip = max(0, min(same - CONTEXT, max(len(old), len(new)) + 1 - width))
         old, new = (f"…{one[skip:]}" if skip else one for one in (old, new))
     return _cut(old, width), _cut(new, width)
 

@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 TIME_WIDTH = 8
 MARGIN = TIME_WIDTH + 2
+ECHO_WIDTH = 3  # a terminal echoes Ctrl-C as ^C behind the last line; were that line full, the board would slip
 
 
 class Show(Protocol):
@@ -96,6 +97,7 @@ def _display(output: str, console: Console | None, clock: Clock) -> AbstractCont
     if output == "json":
         return contextlib.nullcontext(lambda event: lines.write(lines.document(event)))
     console = console or results()
+    console.line()  # apart from the plan
     return _Moving(console, clock) if console.is_interactive else contextlib.nullcontext(_Plain(console))
 
 
@@ -113,7 +115,7 @@ class _Plain:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._stood: dict[str, str] = {}
+        self._told: dict[tuple[str, str], str] = {}
 
     def __call__(self, event: events.Event) -> None:
         for text in self._changes(event) if isinstance(event, events.Progressed) else (sentences.sentence(event),):
@@ -124,10 +126,11 @@ class _Plain:
 
     def _changes(self, event: events.Progressed) -> Iterator[str]:
         for one in event.services:
-            text = sentences.standing(one)
-            if self._stood.get(one.service) != text:
-                self._stood[one.service] = text
-                yield text
+            message = board.said(one)
+            for kind, text in (("standing", sentences.standing(one)), ("message", f"{one.service}: {message}")):
+                if text and (message or kind == "standing") and self._told.get((one.service, kind)) != text:
+                    self._told[one.service, kind] = text
+                    yield text
 
     def _print(self, text: str, at: float) -> None:
         width = max(1, self._console.width - MARGIN)
@@ -171,13 +174,17 @@ class _Moving:
             self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield picture.drawn(self._state, now=self._seconds(), width=options.max_width)
+        options = options.update_width(self._width())
+        yield from console.render(picture.drawn(self._state, now=self._seconds(), width=options.max_width), options)
 
     def _show(self, event: events.Event) -> None:
-        state, passed = _next(self._state, event, self._console.width)
+        state, passed = _next(self._state, event, self._width())
         with self._lock:
             self._state = state
             self._above += passed
+
+    def _width(self) -> int:
+        return max(1, self._console.width - ECHO_WIDTH)
 
     def _seconds(self) -> float:
         return self._clock.monotonic() - self._started
@@ -191,6 +198,6 @@ class _Moving:
         with self._lock:
             above, self._above = self._above, []
         if above:
-            self._console.print(Group(*above))
+            self._console.print(Group(*above), width=self._width())
         else:
             self._live.refresh()

@@ -6,7 +6,7 @@ import shlex
 from functools import singledispatch
 
 from deploylib import events
-from deploylib.report.board import words
+from deploylib.report.board import SHORT_DIGEST, words
 from deploylib.report.console import elapsed
 
 
@@ -33,7 +33,7 @@ def _built(event: events.Built) -> str:
 
 @sentence.register
 def _pushed(event: events.Pushed) -> str:
-    return f"image {event.image}: pushed in {elapsed(event.seconds)}, {event.digest}"
+    return f"image {event.image}: pushed in {elapsed(event.seconds)}, {event.digest[:SHORT_DIGEST]}"
 
 
 @sentence.register
@@ -105,10 +105,11 @@ def _completed(event: events.Completed) -> str:
 
 
 def standing(one: events.Standing) -> str:
-    """Return where a service stands in one sentence."""
+    """Return where a service stands in one sentence; nothing when it has arrived, which has its own event."""
+    if one.state == "completed" and not one.old and one.running >= one.desired:
+        return ""
     parts = (f"{one.running} of {one.desired} new", f"{one.old} old", f"{one.failed} failed" if one.failed else "")
-    message = f" ({one.message})" if one.message else ""
-    return f"{one.service}: {words(one)}: {', '.join(part for part in parts if part)}{message}"
+    return f"{one.service}: {words(one)}: {', '.join(part for part in parts if part)}"
 
 
 def short(arn: str) -> str:

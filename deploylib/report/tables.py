@@ -47,17 +47,21 @@ def _drawn(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *,
         pad_edge=False,
         header_style="dim",
     )
-    for index, column in enumerate(columns):
-        longest = max([cell_len(column), *(cell_len(row[index]) for row in rows)])
-        drawn.add_column(
-            Text(column),
-            overflow="fold",
-            no_wrap=False,
-            min_width=min(longest, max(len(column), width // (2 * len(columns)))),
-        )
+    longest = [max(map(cell_len, texts)) for texts in zip(columns, *rows, strict=True)]
+    for column, column_width in zip(columns, _fitted(longest, width - (GAP + 1) * len(columns)), strict=True):
+        drawn.add_column(Text(column), overflow="fold", width=column_width)
     for row in rows:
         drawn.add_row(*(Text(value) for value in row))
     return drawn
+
+
+def _fitted(longest: Sequence[int], width: int) -> list[int]:
+    """Return the width of each column: what it needs, but the widest ones give way when all together need too much."""
+    widths = list(longest)
+    while sum(widths) > width and max(widths) > 1:
+        widest = widths.index(max(widths))
+        widths[widest] -= 1
+    return widths
 
 
 def _text(value: Any) -> str:
