@@ -33,6 +33,10 @@ PLUGIN_FOLDERS = (
 )
 
 
+class ClientMissingError(ToolMissingError):
+    """An engine answers, but the program that builds and pushes with it is not there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """A container engine that answered.
@@ -110,19 +114,21 @@ def refuse_remote(host: str, environ: Mapping[str, str]) -> None:
         )
 
 
-def client(environ: Mapping[str, str], name: Literal["docker", "podman"]) -> str:
+def client(environ: Mapping[str, str], name: Literal["docker", "podman"], *, packaged: str = "/usr/bin/docker") -> str:
     """Return the command line for an engine: `docker`, or podman's own for a podman without it.
 
     A Docker client of version 23 or later cannot use BuildKit without the plugin buildx. Where several clients are
-    installed and the plugin is not, the distribution's own is the one that fits its engine.
+    installed and the plugin is not, the distribution's own, *packaged*, is the one that fits its engine.
     """
     clients = tuple(_programs("docker", environ))
     if len(clients) > 1 and not has_buildx(environ):
-        clients = tuple(sorted(clients, key=lambda path: Path(path).resolve() != Path("/usr/bin/docker")))
+        clients = tuple(sorted(clients, key=lambda path: Path(path).resolve() != Path(packaged).resolve()))
     if name == "podman" and not clients:
         clients = tuple(_programs("podman", environ))
     if not clients:
-        raise ToolMissingError("the container engine answers, but its command line `docker` is not installed")
+        raise ClientMissingError(
+            f"the container engine answers, but its command line `{name}` is not installed", hint="make setup"
+        )
     return clients[0]
 
 

@@ -15,6 +15,7 @@ from deploylib.errors import ToolMissingError
 from deploylib.toolchain import engine as engines
 from deploylib.toolchain import machine as machines
 from deploylib.toolchain import recorded_process
+from deploylib.toolchain.engine import ClientMissingError
 from deploylib.toolchain.engine_api import EngineApi, EngineForbiddenError
 from deploylib.toolchain.recorded_process import RecordedProcess
 
@@ -47,6 +48,9 @@ def ensure(
         return engines.find(environ, sockets=sockets)
     except EngineForbiddenError:
         raise
+    except ClientMissingError:
+        _install(machine, say)
+        return engines.find(environ, sockets=sockets)
     except ToolMissingError as error:
         if (chosen := engines.configured_hosts(environ)) and chosen != (f"unix://{machine.docker_socket}",):
             raise ToolMissingError(

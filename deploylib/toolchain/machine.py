@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 INSTALL_TIMEOUT_SECONDS = 600
 _one_install_at_a_time = threading.Lock()
+_lists_are_fresh = threading.Event()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,9 @@ def install(packages: tuple[str, ...], machine: Machine, say: Callable[[str], No
     apt = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     with _one_install_at_a_time:
-        process.run((*apt, "update"), env=quiet, timeout_seconds=INSTALL_TIMEOUT_SECONDS)
+        if not _lists_are_fresh.is_set():
+            process.run((*apt, "update"), env=quiet, timeout_seconds=INSTALL_TIMEOUT_SECONDS)
+            _lists_are_fresh.set()
         process.run(
             (*apt, "install", "-y", "--no-install-recommends", *packages),
             env=quiet,

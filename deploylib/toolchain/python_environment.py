@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import shutil
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,26 @@ if TYPE_CHECKING:
 
 STAMP = "made-from"
 INSTALL_TIMEOUT_SECONDS = 900
+_one_look_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonEnvironment:
-    """A virtual environment at *path* that holds exactly what *lock* names."""
+    """A virtual environment in the folder *name* of the checkout that holds exactly what *lock* names."""
 
-    path: Path
-    lock: Path
+    root: Path
+    name: str
+    lock: str
+
+    @property
+    def path(self) -> Path:
+        """The environment's folder."""
+        return self.root / self.name
+
+    @property
+    def lock_file(self) -> Path:
+        """The file with the exact versions and their hashes."""
+        return self.root / "requirements" / self.lock
 
     @property
     def python(self) -> Path:
@@ -36,14 +49,30 @@ class PythonEnvironment:
         return self.path / "bin" / "python"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """The Python that environments are made with."""
+
+    program: str
+    has_ensurepip: Callable[[], bool]
+
+
+def this_interpreter() -> Interpreter:
+    """Return the interpreter under any active environment: that one may be the one to be made anew."""
+    return Interpreter(
+        program=str(getattr(sys, "_base_executable", None) or sys.executable),
+        has_ensurepip=lambda: importlib.util.find_spec("ensurepip") is not None,
+    )
+
+
 def development(root: Path) -> PythonEnvironment:
     """Return the environment that the Invoke tasks and the tests run in."""
-    return PythonEnvironment(path=root / ".venv", lock=root / "requirements" / "dev.txt")
+    return PythonEnvironment(root=root, name=".venv", lock="dev.txt")
 
 
 def emulator(root: Path) -> PythonEnvironment:
     """Return the emulator's environment: it pins botocore exactly, so it cannot share ours."""
-    return PythonEnvironment(path=root / ".tools" / "emulator", lock=root / "requirements" / "emulator.txt")
+    return PythonEnvironment(root=root, name=".tools/emulator", lock="emulator.txt")
 
 
 def is_current(environment: PythonEnvironment) -> bool:
@@ -55,7 +84,7 @@ def is_current(environment: PythonEnvironment) -> bool:
         stamp = (environment.path / STAMP).read_text(encoding="ascii")
     except OSError:
         return False
-    return stamp == _fingerprint(environment.lock) and environment.python.exists()
+    return stamp == _fingerprint(environment.lock_file) and environment.python.exists()
 
 
 def ensure(
@@ -63,49 +92,43 @@ def ensure(
     machine: Machine,
     say: Callable[[str], None],
     *,
-    has_ensurepip: bool | None = None,
+    interpreter: Interpreter | None = None,
 ) -> bool:
     """Make the environment when it is missing, half made or out of date; return whether anything was done."""
     if is_current(environment):
         return False
-    if not (_has_ensurepip() if has_ensurepip is None else has_ensurepip):
-        _install_venv(machine, say)
-    say(f"installing {environment.lock.name} into {environment.path.name}")
+    interpreter = interpreter or this_interpreter()
+    _ensure_venv(interpreter, machine, say)
+    say(f"installing {environment.lock} into {environment.name}")
     shutil.rmtree(environment.path, ignore_errors=True)
     try:
-        process.run((_interpreter(), "-m", "venv", str(environment.path)), timeout_seconds=INSTALL_TIMEOUT_SECONDS)
+        process.run((interpreter.program, "-m", "venv", str(environment.path)), timeout_seconds=INSTALL_TIMEOUT_SECONDS)
         _install(environment)
     except ProcessError as error:
         raise ToolMissingError(
-            f"{environment.lock.name} could not be installed into {environment.path}:\n{error.output}",
+            f"{environment.lock} could not be installed into {environment.path}:\n{error.output}",
             hint="check the connection to the Python package index, then repeat `make setup`",
         ) from error
-    (environment.path / STAMP).write_text(_fingerprint(environment.lock), encoding="ascii")
+    (environment.path / STAMP).write_text(_fingerprint(environment.lock_file), encoding="ascii")
     return True
 
 
 def _install(environment: PythonEnvironment) -> None:
     pip = (str(environment.python), "-m", "pip", "--disable-pip-version-check", "--no-input")
     process.run(
-        (*pip, "install", "--quiet", "--require-hashes", "-r", str(environment.lock)),
+        (*pip, "install", "--quiet", "--require-hashes", "-r", str(environment.lock_file)),
         timeout_seconds=INSTALL_TIMEOUT_SECONDS,
     )
 
 
-def _install_venv(machine: Machine, say: Callable[[str], None]) -> None:
-    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    sentence = f"Python cannot make virtual environments here: install the package {package}"
-    machines.install((package,), machine, say, otherwise=sentence)
-
-
-def _has_ensurepip() -> bool:
+def _ensure_venv(interpreter: Interpreter, machine: Machine, say: Callable[[str], None]) -> None:
     """Debian splits `ensurepip` off: `venv` is there but cannot make a usable environment."""
-    return importlib.util.find_spec("ensurepip") is not None
-
-
-def _interpreter() -> str:
-    """Return the interpreter under any active environment: that one may be the one to be made anew."""
-    return str(getattr(sys, "_base_executable", None) or sys.executable)
+    with _one_look_at_a_time:
+        importlib.invalidate_caches()
+        if not interpreter.has_ensurepip():
+            package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+            sentence = f"Python cannot make virtual environments here: install the package {package}"
+            machines.install((package,), machine, say, otherwise=sentence)
 
 
 def _fingerprint(lock: Path) -> str:
