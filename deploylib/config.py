@@ -190,10 +190,11 @@ def load(root: Path, name: str = "", *, variables: Mapping[str, str] = os.enviro
     return environment
 
 
-def check(root: Path, name: str = "") -> tuple[Mistake, ...]:
-    """Return every mistake of *name*'s environment, or of all of them."""
+def validate(root: Path, name: str = "") -> None:
+    """Raise `ConfigError` with every mistake of *name*'s environment, or of all of them."""
     found = [mistake for one in ([name] if name else names(root)) for mistake in _read(root, _known(root, one))[1]]
-    return tuple(dict.fromkeys(found))
+    if found:
+        raise _refusal(tuple(dict.fromkeys(found)))
 
 
 def origins(root: Path, name: str) -> dict[str, tuple[Any, str]]:

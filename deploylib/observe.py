@@ -3,24 +3,55 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploylib import aws, rollout
 from deploylib import contract as contracts
-from deploylib import rollout
 from deploylib.errors import ContractError
+from deploylib.images import planning, recipe, registry
 from deploylib.plan import Live, LiveService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
 
     from types_boto3_ecs.client import ECSClient
 
     from deploylib.aws import Account
+    from deploylib.checkout import Checkout
     from deploylib.config import Environment
     from deploylib.contract import Contract
+    from deploylib.images.recipe import Recipe
     from deploylib.taskdef import Definition
 
 PARALLEL_CALLS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Everything that a release is planned from. `present` has the digest of each tag that the registry holds."""
+
+    live: Live
+    recipes: tuple[Recipe, ...]
+    present: Mapping[str, str]
+
+
+def everything(account: Account, environment: Environment, checkout: Checkout) -> Observed:
+    """Return what a release of *checkout* is planned from; the account guard runs beside the first reads.
+
+    Raises `RefusedError` in the wrong account, whatever else fails there.
+    """
+    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+        guarded = pool.submit(aws.guard, account, environment)
+        reading = pool.submit(contract, account, environment)
+        recipes = recipe.recipes(environment, checkout)
+        guarded.result()
+        found = reading.result()
+        held: Future[dict[str, str]] = pool.submit(
+            registry.present, account.ecr, found.repository, planning.tags(recipes)
+        )
+        return Observed(live=live(account, found), recipes=recipes, present=held.result())
 
 
 def live(account: Account, contract: Contract) -> Live:

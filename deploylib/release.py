@@ -6,19 +6,24 @@ what serves is one release. The exit code says which state the release left behi
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from deploylib import events, migration, rollout, serving, stopped, taskdef
+from deploylib import events, migration, observe, rollout, serving, stopped, taskdef
 from deploylib.errors import AwsError, NotRestoredError, RefusedError, RolledBackError, SupersededError
-from deploylib.plan import role_images
+from deploylib.images import building, planning
+from deploylib.plan import plan_release, role_images
 
 if TYPE_CHECKING:
     from deploylib.aws import Account
+    from deploylib.checkout import Checkout
     from deploylib.clock import Clock
     from deploylib.config import Environment
+    from deploylib.images.recipe import Recipe
     from deploylib.plan import Plan, ServicePlan
     from deploylib.taskdef import Definition
 
@@ -36,6 +41,7 @@ class Release:
     account: Account
     clock: Clock
     observed_at: float
+    recipes: tuple[Recipe, ...] = ()
     get: serving.Fetch = serving.fetch
 
     @property
@@ -44,14 +50,36 @@ class Release:
         return self.plan.contract.cluster
 
 
-def execute(release: Release, images: Images) -> Iterator[events.Event]:
-    """Carry out the release; *images* is the generator that builds and pushes, and returns digests by image.
+def propose(environment: Environment, account: Account, checkout: Checkout, *, clock: Clock = time) -> Release:
+    """Observe, and return the release of *checkout* that would bring *environment* up to date."""
+    observed_at = clock.monotonic()
+    observed = observe.everything(account, environment, checkout)
+    plan = plan_release(
+        environment,
+        observed.live,
+        planning.plan_images(observed.recipes, observed.present),
+        commit=checkout.commit,
+        dirty=bool(checkout.dirty),
+        release=f"{_timestamp(clock)}-{checkout.commit[:7]}",
+    )
+    return Release(
+        plan=plan,
+        environment=environment,
+        account=account,
+        clock=clock,
+        observed_at=observed_at,
+        recipes=observed.recipes,
+    )
+
+
+def execute(release: Release, images: Images | None = None) -> Iterator[events.Event]:
+    """Carry out the release; *images* builds and pushes what is missing, and returns digests by image.
 
     Raises `ImageError`, `MigrationError`, `RolledBackError`, `NotRestoredError`, `SupersededError` or `RefusedError`;
     what had been done by then is true in the events.
     """
     started = release.clock.monotonic()
-    for event in _steps(release, images, started):
+    for event in _steps(release, images or _images(release), started):
         yield replace(event, at=round(release.clock.monotonic() - started, 3))
 
 
@@ -73,6 +101,22 @@ def _steps(release: Release, images: Images, started: float) -> Iterator[events.
         url=release.plan.contract.url,
         services=tuple(one.key for one in release.plan.moving),
     )
+
+
+def _images(release: Release) -> Images:
+    return (
+        yield from building.carry_out(
+            release.account,
+            release.plan.contract.repository,
+            release.recipes,
+            release.plan.images,
+            clock=release.clock,
+        )
+    )
+
+
+def _timestamp(clock: Clock) -> str:
+    return dt.datetime.fromtimestamp(clock.time(), tz=dt.UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _next(release: Release, service: ServicePlan, digests: Mapping[str, str]) -> dict[str, Any]:

@@ -52,6 +52,7 @@ TRANSIENT = frozenset(
     }
 )
 PATIENCE_LOOKS = 5
+CONSISTENT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ def watch(
     """
     started = clock.monotonic()
     deadline = started + settings.timeout_seconds
-    open_targets, looks = list(targets), _Looks(account.ecs, cluster)
+    open_targets, looks = list(targets), _Looks(account.ecs, cluster, clock)
     shown: tuple[events.Standing, ...] = ()
     for pause in _pauses(settings.poll_seconds):
         clock.sleep(min(pause, max(0.0, deadline - clock.monotonic())))
@@ -167,13 +168,20 @@ def target(key: str, description: Description, *, previous: str) -> Target:
 
 
 class _Looks:
-    """Looks at services; remembers the former look, so that a passing fault of the API costs nothing."""
+    """Looks at services; remembers the former look, so that a passing fault of the API costs nothing.
 
-    def __init__(self, ecs: ECSClient, cluster: str) -> None:
+    ECS is eventually consistent: right after UpdateService a description may still be without our deployment. Until
+    it was seen once, its absence says nothing (for half a minute).
+    """
+
+    def __init__(self, ecs: ECSClient, cluster: str, clock: Clock) -> None:
         self._ecs = ecs
+        self._clock = clock
+        self._consistent_at = clock.monotonic() + CONSISTENT_SECONDS
         self._cluster = cluster
         self._missed = 0
         self._last: dict[str, _Look] = {}
+        self._seen: set[str] = set()
 
     def at(self, targets: Sequence[Target], settings: Rollout) -> dict[str, _Look]:
         """Return a look at each target; the former one while AWS throttles us or does not answer."""
@@ -188,6 +196,11 @@ class _Looks:
         return {one.key: self._last[one.key] for one in targets if one.key in self._last}
 
     def _look(self, target: Target, description: Description | None, settings: Rollout) -> _Look:
+        ids = {one["id"] for one in (description or {}).get("deployments", ())}
+        if target.deployment in ids:
+            self._seen.add(target.key)
+        if target.key not in self._seen and description is not None and self._clock.monotonic() < self._consistent_at:
+            return _Look(standing=_standing(target, description, {}))
         look = assess(target, description, failed_tasks=settings.failed_tasks)
         if look.verdict != "done":
             return look
@@ -248,7 +261,7 @@ def _standing(target: Target, description: Description, ours: Description) -> ev
         pending=int(ours.get("pendingCount", 0)),
         failed=int(ours.get("failedTasks", 0)),
         old=sum(int(one.get("runningCount", 0)) + int(one.get("pendingCount", 0)) for one in others),
-        state=str(ours.get("rolloutState", "gone")).lower().replace("_", " "),
+        state=str(ours.get("rolloutState", "not seen")).lower().replace("_", " "),
         message=str(fresh[0]["message"]) if fresh else "",
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TASKS_PER_CALL = 100
 SHOWN_TASKS = 2
 LOG_LINES = 15
+FAILURES = ("EssentialContainerExited", "TaskFailedToStart")
 
 
 def describe_tasks(ecs: ECSClient, cluster: str, arns: Sequence[str]) -> list[Mapping[str, Any]]:
@@ -36,10 +37,10 @@ def of_deployment(
     )
     arns = [arn for page in pages for arn in page["taskArns"]]
     tasks = [one for one in describe_tasks(account.ecs, cluster, arns) if one.get("startedBy") == deployment]
-    tasks.sort(key=lambda one: str(one.get("stoppedAt") or one.get("createdAt") or ""), reverse=True)
-    distinct = {(one.get("stopCode"), _signature(one)): one for one in reversed(tasks)}
-    newest = list(distinct.values())[::-1][:SHOWN_TASKS]
-    return tuple(explain(account, one, definition) for one in newest)
+    told = [one for one in tasks if _failed_by_itself(one)] or tasks
+    told.sort(key=lambda one: str(one.get("stoppedAt") or one.get("createdAt") or ""))
+    distinct = {(one.get("stopCode"), _signature(one)): one for one in told}  # the newest of each kind
+    return tuple(explain(account, one, definition) for one in [*distinct.values()][::-1][:SHOWN_TASKS])
 
 
 def explain(account: Account, task: Mapping[str, Any], definition: Definition) -> events.StoppedTask:
@@ -59,6 +60,11 @@ def explain(account: Account, task: Mapping[str, Any], definition: Definition) -
         containers=tuple(_facts(one) for one in blamed or task.get("containers", ())),
         log=log,
     )
+
+
+def _failed_by_itself(task: Mapping[str, Any]) -> bool:
+    """Tell a task that failed from one that the scheduler took away when it rolled back."""
+    return task.get("stopCode") in FAILURES or "health check" in str(task.get("stoppedReason", ""))
 
 
 def _blamed(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:

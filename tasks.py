@@ -1,0 +1,281 @@
+"""What `inv --list` shows. Every task is thin: load, observe, plan, show, confirm, execute; decisions live in `deploylib`.
+
+Imports stand inside the tasks, so that `inv --list` need not load boto3, pydantic or rich.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke import Collection, Context, task
+
+from deploylib.command import command
+
+if TYPE_CHECKING:
+    from deploylib.infra.stack import Stack
+
+ROOT = Path(__file__).resolve().parent
+
+ENV = {"env": "environment (else $DEPLOY_ENV, else the default one)"}
+OUTPUT = {"output": "text or json"}
+CONFIRM = {"yes": "do not ask", "confirm": "with --yes: the name of a protected environment"}
+REPLACE = {"allow_replace": "let Terraform replace a service that serves"}
+DELETE = {"allow_delete": "let Terraform delete what holds data, in a protected environment"}
+
+
+@task(
+    help={
+        **ENV,
+        **OUTPUT,
+        **CONFIRM,
+        "dry_run": "stop after showing the plan",
+        "allow_dirty": "build uncommitted changes too; such images are tagged by content only",
+    }
+)
+@command
+def deploy(
+    c: Context,
+    env: str = "",
+    dry_run: bool = False,
+    yes: bool = False,
+    confirm: str = "",
+    allow_dirty: bool = False,
+    output: str = "text",
+) -> None:
+    """Release the current commit: build, push, migrate, roll out."""
+    from deploylib import aws, checkout, config, release, report
+
+    environment = config.load(ROOT, env)
+    commit = checkout.observe(ROOT, environment.app.path)
+    checkout.refuse_dirty(commit, allow=allow_dirty)
+    proposed = release.propose(environment, aws.signed_in(environment), commit)
+    report.plan(proposed.plan, output=output)
+    if dry_run or proposed.plan.nothing_to_do:
+        return
+    report.confirmed(environment, f"Deploy to {environment.name}", yes=yes, confirm=confirm)
+    report.follow(release.execute(proposed), output=output)
+
+
+@task(name="list", help=OUTPUT)
+@command
+def env_list(c: Context, output: str = "text") -> None:
+    """List the environments with their accounts."""
+    from deploylib import config, report
+
+    found = [config.load(ROOT, name) for name in config.names(ROOT)]
+    rows = [(one.name, one.account.id, one.account.region, one.protected, one.default) for one in found]
+    report.table("Environments", ("name", "account", "region", "protected", "default"), rows, output=output)
+
+
+@task(name="show", help={**ENV, **OUTPUT})
+@command
+def env_show(c: Context, env: str = "", output: str = "text") -> None:
+    """Show an environment: every key, its value and its file."""
+    from deploylib import config, report
+
+    name = config.load(ROOT, env).name
+    rows = [(key, value, file) for key, (value, file) in config.origins(ROOT, name).items()]
+    report.table(f"Environment {name}", ("key", "value", "file"), rows, output=output)
+
+
+@task(name="validate", help=ENV)
+@command
+def env_validate(c: Context, env: str = "") -> None:
+    """Check the files of one environment, or of all."""
+    from deploylib import config, report
+
+    config.validate(ROOT, env)
+    report.say(f"{env or ', '.join(config.names(ROOT))}: no mistakes")
+
+
+@task(name="init", help=ENV)
+@command
+def infra_init(c: Context, env: str = "") -> None:
+    """Make the state's bucket and initialise Terraform."""
+    _stack(env).init(always=True)
+
+
+@task(name="plan", help={**ENV, **OUTPUT, "check": "exit 9 when there are changes"})
+@command
+def infra_plan(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
+    """Show what Terraform would change."""
+    from deploylib import report
+    from deploylib.errors import OutdatedError
+
+    with _stack(env).plan() as saved:
+        report.changes(saved.changes, output=output)
+        if check and saved.changes:
+            raise OutdatedError("the infrastructure is not what the code says", hint="inv infra.apply")
+
+
+@task(name="apply", help={**ENV, **OUTPUT, **CONFIRM, **REPLACE, **DELETE})
+@command
+def infra_apply(
+    c: Context,
+    env: str = "",
+    yes: bool = False,
+    confirm: str = "",
+    allow_replace: bool = False,
+    allow_delete: bool = False,
+    output: str = "text",
+) -> None:
+    """Show what Terraform would change, and apply just that."""
+    _apply(env, destroy=False, yes=yes, confirm=confirm, replace=allow_replace, delete=allow_delete, output=output)
+
+
+@task(name="destroy", help={**ENV, **OUTPUT, **CONFIRM, **DELETE})
+@command
+def infra_destroy(
+    c: Context, env: str = "", yes: bool = False, confirm: str = "", allow_delete: bool = False, output: str = "text"
+) -> None:
+    """Remove the whole infrastructure of an environment."""
+    _apply(env, destroy=True, yes=yes, confirm=confirm, replace=True, delete=allow_delete, output=output)
+
+
+@task(name="output", help={**ENV, **OUTPUT, "secrets": "show sensitive values too"})
+@command
+def infra_output(c: Context, env: str = "", secrets: bool = False, output: str = "text") -> None:
+    """Show Terraform's outputs."""
+    from deploylib import report
+
+    rows = list(_stack(env).output(secrets=secrets).items())
+    report.table("Outputs", ("name", "value"), rows, output=output)
+
+
+@task(name="unlock", help={**ENV, "lock": "the lock's id, as the error shows it"})
+@command
+def infra_unlock(c: Context, lock: str, env: str = "") -> None:
+    """Release a lock on the state that a dead run left behind."""
+    _stack(env).unlock(lock)
+
+
+@task(name="check")
+@command
+def infra_check(c: Context) -> None:
+    """Check the Terraform code: format, validity, its own tests."""
+    from deploylib.infra import quality
+    from deploylib.toolchain import machine, provider_mirror, terraform
+
+    program = terraform.find(ROOT)
+    quality.check(ROOT, program.program, provider_mirror.environment(ROOT, machine.this(), program), print)
+
+
+@task(name="format")
+@command
+def infra_format(c: Context) -> None:
+    """Format the Terraform code."""
+    from deploylib.infra import quality
+    from deploylib.toolchain import terraform
+
+    quality.reformat(ROOT, terraform.find(ROOT).program)
+
+
+@task(name="refresh", help={**ENV, **OUTPUT, "force": "build it even when the registry has it"})
+@command
+def base_refresh(c: Context, env: str = "", force: bool = False, output: str = "text") -> None:
+    """Build and push the base image, if what is in it changed."""
+    from deploylib import aws, checkout, config, report
+    from deploylib.images import base
+
+    environment = config.load(ROOT, env)
+    commit = checkout.observe(ROOT, environment.app.path)
+    report.follow(base.refresh(aws.signed_in(environment), environment, commit, force=force), output=output)
+
+
+@task(name="status", help={**ENV, **OUTPUT, "check": "exit 9 when the registry does not have it"})
+@command
+def base_status(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
+    """Show the base image, and whether the registry has it."""
+    from deploylib import aws, checkout, config, report
+    from deploylib.errors import OutdatedError
+    from deploylib.images import base
+
+    environment = config.load(ROOT, env)
+    commit = checkout.observe(ROOT, environment.app.path)
+    found = base.status(aws.signed_in(environment), environment, commit)
+    report.table("Base image", ("what", "value"), found.rows, output=output)
+    if check and not found.digest:
+        raise OutdatedError(f"the registry has no {found.tag}", hint=f"inv base.refresh --env {environment.name}")
+
+
+@task(name="up", help=ENV)
+@command
+def local_up(c: Context, env: str = "local") -> None:
+    """Start the local AWS; tasks run as containers here."""
+    from deploylib import config, report
+    from deploylib.localaws import emulator
+    from deploylib.toolchain import engine
+
+    account = config.load(ROOT, env).account
+    emulator.up(ROOT, engine=engine.find(), account_id=account.id, region=account.region, say=report.say)
+    report.say(emulator.render(emulator.status(ROOT)))
+
+
+@task(name="status", help=ENV)
+@command
+def local_status(c: Context, env: str = "local") -> None:
+    """Show the local AWS, and where the application answers."""
+    from deploylib import config, report
+    from deploylib.localaws import emulator, released
+
+    found = emulator.status(ROOT)
+    report.say(emulator.render(found))
+    if found.state == "running":
+        report.say(released.render(config.load(ROOT, env)))
+
+
+@task(name="down")
+@command
+def local_down(c: Context) -> None:
+    """Stop the local AWS and remove everything that it made."""
+    from deploylib import report
+    from deploylib.localaws import emulator
+
+    report.say(f"removed {emulator.down(ROOT, say=report.say)}")
+
+
+def _stack(env: str) -> Stack:
+    from deploylib import aws, config
+    from deploylib.infra import stack
+    from deploylib.toolchain import machine, provider_mirror, terraform
+
+    environment, program = config.load(ROOT, env), terraform.find(ROOT)
+    variables = provider_mirror.environment(ROOT, machine.this(), program)
+    account = aws.signed_in(environment)
+    return stack.open_stack(
+        environment,
+        account,
+        program=program.program,
+        variables=variables,
+        line=lambda line: print(line, file=sys.stderr),
+    )
+
+
+def _apply(env: str, *, destroy: bool, yes: bool, confirm: str, replace: bool, delete: bool, output: str) -> None:
+    from deploylib import config, report
+    from deploylib.infra import guards
+
+    environment, stack = config.load(ROOT, env), _stack(env)
+    with stack.plan(destroy=destroy) as saved:
+        report.changes(saved.changes, output=output)
+        if not saved.changes:
+            return
+        guards.check_dangers(saved.changes, environment, destroying=destroy, allow_replace=replace, allow_delete=delete)
+        verb = "Destroy" if destroy else "Apply to"
+        report.confirmed(environment, f"{verb} {environment.name}", yes=yes, confirm=confirm)
+        stack.apply(saved)
+
+
+namespace = Collection(deploy)
+for name, tasks in {
+    "env": (env_list, env_show, env_validate),
+    "infra": (
+        *(infra_init, infra_plan, infra_apply, infra_output, infra_destroy),
+        *(infra_unlock, infra_check, infra_format),
+    ),
+    "base": (base_refresh, base_status),
+    "local": (local_up, local_status, local_down),
+}.items():
+    namespace.add_collection(Collection(name, *tasks))

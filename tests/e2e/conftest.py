@@ -1,0 +1,33 @@
+"""One local AWS with the example application released into it, for all scenarios: they run in the order of the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.project import Project, copy_project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECONDS = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("e2e") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SECONDS))
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A copy of this project with its own local AWS, its infrastructure applied and its first release out."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    try:
+        project.inv("local.up")
+        project.inv("infra.apply", "--env", "local", "--yes")
+        project.inv("deploy", "--env", "local", "--yes")
+        yield project
+    finally:
+        project.inv("local.down")

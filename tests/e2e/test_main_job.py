@@ -1,0 +1,252 @@
+"""The main job as a user runs it: real Terraform, real images, real containers behind the local load balancer."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deploylib import serving
+from tests.e2e.project import Visitor
+
+if TYPE_CHECKING:
+    from tests.e2e.project import Project
+
+pytestmark = pytest.mark.e2e
+
+APP = "examples/guestbook"
+PAGE = f"{APP}/guestbook/web/templates/page.html"
+WEB = f"{APP}/guestbook/web/__init__.py"
+DEPLOY = ("deploy", "--env", "local", "--yes")
+CONTAINERS_GONE_SECONDS = 1.0
+
+
+def url(project: Project) -> str:
+    """Return the address that the user is told."""
+    found = re.search(r"http://\S+\.alb\.localhost:\d+", project.inv("local.status").out)
+    assert found, "inv local.status prints no URL"
+    return found[0]
+
+
+def page(project: Project, path: str = "/") -> str:
+    status, body = serving.fetch(url(project) + path)
+    assert status == 200, body
+    return body
+
+
+def images_running() -> set[str]:
+    """Return the image (by digest) of every container that runs on this engine."""
+    done = subprocess.run(["docker", "ps", "--format", "{{.Image}}"], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def built(text: str) -> set[str]:
+    """Return the images that a deploy's lines say were built."""
+    return set(re.findall(r"\b(base|web|job|nginx)\b.*\bbuil(?:t|ding)\b", text))
+
+
+def test_first_release_serves_the_commit_and_the_rows_of_migration_and_worker(project: Project) -> None:
+    assert project.head in page(project, "/version")
+    deadline = time.monotonic() + 20
+    while "stamped" not in page(project).lower() and time.monotonic() < deadline:
+        time.sleep(0.5)  # the worker is another service: it needs a moment for its first row
+    body = page(project)
+    assert project.head[:7] in body
+    assert "welcome" in body.lower(), "the migration's row is not on the page"
+    assert "stamped" in body.lower(), "the worker has done nothing visible"
+
+
+def test_second_deploy_finds_nothing_to_do_and_writes_nothing(project: Project) -> None:
+    before = len(project.api_calls())
+    ran = project.inv(*DEPLOY)
+    calls = project.api_calls()[before:]
+    assert "nothing to do" in ran.out.lower()
+    assert ran.seconds <= 3
+    assert [one for one in calls if one["write"]] == []
+    assert len(calls) <= 12, calls
+
+
+def test_plan_after_a_deploy_shows_no_terraform_change(project: Project) -> None:
+    project.inv("infra.plan", "--env", "local", "--check")
+
+
+def test_changed_page_is_released_without_a_failed_request(project: Project) -> None:
+    old = images_running()
+    project.replace(PAGE, "</h1>", " changed by a test</h1>")
+    commit = project.commit("Change the page")
+    with Visitor(url=f"{url(project)}/version") as visitor:
+        ran = project.inv(*DEPLOY)
+        still = images_running() & old
+        visitor_saw = set(visitor.bodies)
+    assert visitor.failures == []
+    assert visitor.answers > 50
+    assert any(commit in body for body in visitor_saw)
+    assert "changed by a test" in page(project)
+    assert built(ran.out) == {"web"}
+    web = {one for one in old - images_running()}
+    assert web, "the old revision's image still runs"
+    assert not (web & still), "containers of the old revision were there when the command returned"
+
+
+def test_crash_at_start_is_reported_and_the_old_version_keeps_serving(project: Project) -> None:
+    good = project.head
+    project.replace(WEB, "from __future__", 'raise SystemExit("no such setting: FLUX")\nfrom __future__')
+    project.commit("An application that exits at start")
+    with Visitor(url=f"{url(project)}/version") as visitor:
+        ran = project.inv(*DEPLOY, expect=6)
+    assert visitor.failures == []
+    assert all(good in body for body in visitor.bodies)
+    assert "app" in ran.text
+    assert "exit code 1" in ran.text or "exit 1" in ran.text
+    assert "no such setting: FLUX" in ran.text
+    assert ran.seconds < 30
+    project.git("revert", "--no-edit", "HEAD")
+
+
+def test_good_deploy_after_a_failed_one_succeeds(project: Project) -> None:
+    project.inv(*DEPLOY)
+    assert project.head in page(project, "/version")
+
+
+def test_failing_health_check_is_named_and_the_old_version_keeps_serving(project: Project) -> None:
+    good = project.head
+    source = next(path for path in (project.path / APP / "guestbook/web").glob("*.py") if "/healthz" in path.read_text())
+    project.replace(str(source.relative_to(project.path)), '"/healthz"', '"/healthz-moved"')
+    project.commit("A health check that fails")
+    with Visitor(url=f"{url(project)}/version") as visitor:
+        ran = project.inv(*DEPLOY, expect=6)
+    assert visitor.failures == []
+    assert all(good in body for body in visitor.bodies)
+    assert "health check" in ran.text.lower()
+    project.git("revert", "--no-edit", "HEAD")
+    project.inv(*DEPLOY)
+
+
+def test_failing_migration_touches_no_service(project: Project) -> None:
+    before = images_running()
+    versions = project.path / APP / "migrations/versions"
+    head = max(re.findall(r'^revision(?:: str)? = "(\w+)"', path.read_text(), re.M)[0] for path in versions.glob("*.py"))
+    (versions / "9999_broken.py").write_text(
+        f'"""Broken."""\n\nrevision = "9999"\ndown_revision = "{head}"\nbranch_labels = None\ndepends_on = None\n\n\n'
+        'def upgrade():\n    raise RuntimeError("column FLUX is missing")\n'
+    )
+    project.commit("A migration that fails")
+    calls = len(project.api_calls())
+    ran = project.inv(*DEPLOY, expect=5)
+    assert "column FLUX is missing" in ran.text
+    assert "UpdateService" not in {one["action"] for one in project.api_calls()[calls:]}
+    assert before <= images_running()
+    project.git("revert", "--no-edit", "HEAD")
+    project.inv(*DEPLOY)
+
+
+def test_environment_variable_changed_in_terraform_reaches_the_running_task(project: Project) -> None:
+    project.replace("environments/common.toml", 'GREETING = "Hello"', 'GREETING = "Good morning"')
+    planned = project.inv("infra.plan", "--env", "local")
+    assert "GREETING" in planned.out
+    assert re.search(r"Hello\W+(->|→)\W+Good morning", planned.out)
+    project.inv("infra.apply", "--env", "local", "--yes")
+    assert "Good morning" not in page(project), "Terraform must not roll out by itself"
+    project.inv(*DEPLOY)
+    assert "Good morning" in page(project)
+    project.inv("infra.plan", "--env", "local", "--check")
+
+
+@pytest.mark.parametrize("words", [DEPLOY, ("infra.apply", "--env", "local", "--yes")], ids=["deploy", "infra.apply"])
+def test_another_account_is_refused_before_anything_is_written(project: Project, words: tuple[str, ...]) -> None:
+    project.replace("environments/local.toml", 'id = "000000000000"', 'id = "999999999999"')
+    before = len(project.api_calls())
+    ran = project.inv(*words, expect=3)
+    project.git("checkout", "--", "environments/local.toml")
+    assert "999999999999" in ran.err
+    assert "000000000000" in ran.err
+    assert [one for one in project.api_calls()[before:] if one["write"]] == []
+
+
+def test_three_mistakes_are_reported_at_once(project: Project) -> None:
+    path = project.path / "environments/local.toml"
+    good = path.read_text()
+    path.write_text(good.replace('id = "000000000000"', 'id = "12"').replace("poll_seconds = 1.0", 'poll_seconds = "x"') + "\n[surprise]\n")
+    ran = project.inv(*DEPLOY, expect=2)
+    path.write_text(good)
+    for key in ("account.id", "rollout.poll_seconds", "surprise"):
+        assert f"environments/local.toml: {key}:" in ran.err
+
+
+def test_dirty_tree_is_refused_and_can_be_allowed(project: Project) -> None:
+    project.replace(PAGE, "</h1>", " not committed</h1>")
+    ran = project.inv(*DEPLOY, expect=3)
+    assert "page.html" in ran.err
+    project.inv(*DEPLOY, "--allow-dirty")
+    assert "not committed" in page(project)
+    project.git("checkout", "--", PAGE)
+    project.inv(*DEPLOY)
+    assert "not committed" not in page(project)
+
+
+def test_json_output_is_one_document_a_line(project: Project) -> None:
+    ran = project.inv("deploy", "--env", "local", "--dry-run", "--output", "json")
+    documents: list[dict[str, Any]] = [json.loads(line) for line in ran.out.splitlines()]
+    assert documents
+
+
+def test_unconfirmed_deploy_without_a_terminal_is_refused(project: Project) -> None:
+    project.replace(PAGE, "</h1>", " asked</h1>")
+    project.commit("Something to deploy")
+    before = len(project.api_calls())
+    ran = project.inv("deploy", "--env", "local", expect=3)
+    assert "--yes" in ran.err
+    assert [one for one in project.api_calls()[before:] if one["write"]] == []
+
+
+def test_ctrl_c_in_the_rollout_lets_it_go_on_and_the_next_run_follows_it(project: Project) -> None:
+    program = project.start(*DEPLOY)
+    assert program.stdout
+    lines = []
+    for line in program.stdout:
+        lines.append(line)
+        if "rollout" in line.lower() or "rolling out" in line.lower():
+            break
+    program.send_signal(signal.SIGINT)
+    rest, _ = program.communicate(timeout=60)
+    text = "".join(lines) + rest
+    assert program.returncode == 130, text
+    assert "goes on in ECS" in text
+    project.inv(*DEPLOY)
+    assert project.head in page(project, "/version")
+
+
+def test_unknown_environment_names_those_that_exist(project: Project) -> None:
+    ran = project.inv("deploy", "--env", "production", expect=2)
+    for name in ("local", "stg", "prd"):
+        assert name in ran.err
+
+
+def test_engine_that_does_not_answer_is_one_clear_error(project: Project) -> None:
+    project.replace(PAGE, "</h1>", " no engine</h1>")
+    project.commit("Needs a build")
+    ran = project.inv(*DEPLOY, expect=2, DOCKER_HOST="unix:///nonexistent/docker.sock")
+    assert "nonexistent" in ran.err or "engine" in ran.err.lower()
+    assert "Traceback" not in ran.text
+    project.inv(*DEPLOY)
+
+
+def test_killed_local_aws_is_one_clear_error_and_down_leaves_nothing(project: Project) -> None:
+    """Comes last: it takes the local AWS away."""
+    status = project.inv("local.status").out
+    pid = re.search(r"pid\D+(\d+)", status)
+    assert pid, status
+    subprocess.run(["kill", "-9", pid[1]], check=True)
+    ran = project.inv(*DEPLOY, expect=1)
+    assert "Traceback" not in ran.text
+    assert "local.status" in ran.err or "local.up" in ran.err
+    assert "died" in project.inv("local.status").out
+    project.inv("local.down")
+    assert not (project.path / ".local").exists()
+    left = subprocess.run(["docker", "ps", "-a", "--format", "{{.Names}} {{.Labels}}"], capture_output=True, text=True, check=True)
+    assert str(project.path) not in left.stdout

@@ -1,0 +1,347 @@
+"""Releases over several services: gates, order, one verdict, all or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deploylib import config, events, plan, release
+from deploylib.errors import (
+    AwsError,
+    ImageError,
+    MigrationError,
+    NotRestoredError,
+    RefusedError,
+    RolledBackError,
+    SupersededError,
+)
+from tests.fakes import world as worlds
+from tests.fakes.clock import interrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+    from tests.fakes.world import World
+
+
+def ready(digests: Mapping[str, str]) -> Generator[events.Event, None, Mapping[str, str]]:
+    """Images that the registry has."""
+    yield from ()
+    return digests
+
+
+def proposed(world: World, number: int = 2, **changes: Any) -> release.Release:
+    """Return what `inv deploy` would be about to execute."""
+    environment = worlds.environment(**changes)
+    live = world.live()
+    made = plan.plan_release(
+        environment,
+        live,
+        worlds.image_plans(number),
+        commit=worlds.COMMITS[number],
+        dirty=False,
+        release=f"release-{number}",
+    )
+    return release.Release(
+        plan=made,
+        environment=environment,
+        account=world.account,
+        clock=world.clock,
+        observed_at=world.clock.monotonic(),
+        get=lambda _: (200, worlds.COMMITS[number]),
+    )
+
+
+def run(one: release.Release, number: int = 2) -> list[events.Event]:
+    return list(release.execute(one, ready(worlds.digests(number))))
+
+
+def failing(one: release.Release, kind: type[BaseException], number: int = 2) -> tuple[list[events.Event], Any]:
+    """Execute to the failure that is expected; return the events before it, and the failure."""
+    seen: list[events.Event] = []
+    with pytest.raises(kind) as failure:
+        seen.extend(_kept(release.execute(one, ready(worlds.digests(number))), seen))
+    return seen, failure.value
+
+
+def _kept(source: Iterator[events.Event], seen: list[events.Event]) -> Iterator[events.Event]:
+    for event in source:
+        seen.append(event)
+        yield from ()
+
+
+def kinds(seen: list[events.Event]) -> list[str]:
+    return [type(one).__name__ for one in seen if not isinstance(one, events.Progressed | events.MigrationLogged)]
+
+
+def test_release_registers_migrates_then_moves_every_service_at_once() -> None:
+    world = worlds.world()
+    world.push(2)
+    seen = run(proposed(world))
+    assert kinds(seen) == [
+        *["Registered"] * 2,
+        "MigrationStarted",
+        "Migrated",
+        *["RolloutStarted"] * 2,
+        *["Drained"] * 2,
+        "Completed",
+    ]
+    assert world.aws.wrote.count("update_service") == 2
+    assert world.aws.wrote.index("run_task") < world.aws.wrote.index("update_service")
+
+
+def test_revision_is_the_template_with_the_digests_and_our_tags() -> None:
+    world = worlds.world()
+    run(proposed(world))
+    service = world.ecs.describe_services(cluster=world.cluster, services=[worlds.WEB])["services"][0]
+    answer = world.ecs.describe_task_definition(taskDefinition=service["taskDefinition"], include=["TAGS"])
+    images = {one["name"]: one["image"] for one in answer["taskDefinition"]["containerDefinitions"]}
+    assert images["app"] == world.image("web", 2)
+    assert images["nginx"] == world.image("nginx", 2)
+    assert images["metrics"] == "public.ecr.aws/example/metrics:1"
+    tags = {one["key"]: one["value"] for one in answer["tags"]}
+    assert tags["deploy:commit"] == worlds.COMMITS[2]
+    assert tags["deploy:template"] == world.templates["web"]
+    assert tags["deploy:release"] == "release-2"
+    assert tags["cost-centre"] == "42"
+
+
+def test_same_images_on_the_same_template_are_nothing_to_do() -> None:
+    one = proposed(worlds.world(), 1)
+    assert one.plan.nothing_to_do
+    assert one.plan.migration is None
+
+
+def test_desired_count_is_sent_by_the_first_release_only() -> None:
+    world = worlds.world(released=False)
+    run(proposed(world, 1), 1)
+    sent = [one.request.get("desiredCount") for one in world.aws.writes if one.operation == "update_service"]
+    assert sent == [2, 1]
+    world.update("web", desiredCount=4)
+    world.settle()
+    world.aws.forget_calls()
+    run(proposed(world, 2), 2)
+    updates = [one.request for one in world.aws.writes if one.operation == "update_service"]
+    assert all("desiredCount" not in one for one in updates)
+    assert world.ecs.live(worlds.WEB).total() == 4
+
+
+def test_failing_migration_moves_nothing_and_shows_its_log() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("web", 2), command=worlds.MIGRATE, exits=1, log=("column FLUX is missing",))
+    seen, failure = failing(proposed(world), MigrationError)
+    assert "exit code 1" in str(failure)
+    assert "no service was touched" in str(failure)
+    assert events.MigrationLogged(line="column FLUX is missing") in [_at_zero(one) for one in seen]
+    assert "update_service" not in world.aws.wrote
+
+
+def _at_zero(event: events.Event) -> events.Event:
+    return events.MigrationLogged(line=event.line) if isinstance(event, events.MigrationLogged) else event
+
+
+def test_one_failing_service_brings_all_back() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=0.2, log=("no such setting: FLUX",))
+    seen, failure = failing(proposed(world), RolledBackError)
+    world.settle()
+    assert "job: rolled back" in str(failure)
+    assert {one.service for one in seen if isinstance(one, events.Restored)} == {"web", "job"}
+    assert set(world.ecs.live(worlds.WEB)) == {f"{worlds.WEB}:1"} or all(
+        one.endswith(":1") for one in world.ecs.live(worlds.WEB)
+    )
+
+
+def test_failure_report_names_container_exit_code_and_last_lines() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("job", 2), exits=3, after_seconds=0.2, log=("no such setting: FLUX",))
+    seen, _ = failing(proposed(world), RolledBackError)
+    failed = next(one for one in seen if isinstance(one, events.RolloutFailed))
+    assert failed.service == "job"
+    task = failed.tasks[0]
+    assert ("worker", 3) in [one[:2] for one in task.containers]
+    assert "no such setting: FLUX" in task.log
+
+
+def test_failing_health_check_is_named() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("web", 2), unhealthy="elb")
+    seen, _ = failing(proposed(world), RolledBackError)
+    failed = next(one for one in seen if isinstance(one, events.RolloutFailed))
+    assert any("ELB health checks" in one.reason for one in failed.tasks)
+
+
+def test_service_without_a_breaker_is_brought_back_by_us() -> None:
+    world = worlds.world(worlds.ServiceSpec(key="web", containers={"app": "web", "nginx": "nginx"}, tasks=2, breaker=False))
+    world.ecs.behave(image=worlds.digest("web", 2), exits=1, after_seconds=0.2)
+    seen, failure = failing(proposed(world), RolledBackError)
+    assert "gave up after" in str(failure)
+    assert "Restored" in kinds(seen)
+    world.settle()
+    assert world.ecs.live(worlds.WEB).total() == 2
+
+
+def test_old_release_that_cannot_run_any_more_needs_a_person() -> None:
+    world = worlds.world(worlds.ServiceSpec(key="web", containers={"app": "web"}, tasks=2, breaker=False, minimum_percent=0))
+    world.ecs.behave(image=worlds.digest("web", 2), exits=1, after_seconds=0.2)
+    world.ecs.behave(image=worlds.digest("web", 1), pull_error="manifest unknown")
+    one = proposed(world, rollout=config.Rollout(timeout_seconds=120))
+    _, failure = failing(one, NotRestoredError)
+    assert "web does NOT serve the previous release" in str(failure)
+
+
+def test_failed_first_release_is_set_to_zero_tasks() -> None:
+    world = worlds.world(released=False)
+    world.ecs.behave(image=worlds.digest("web", 1), exits=1, after_seconds=0.2)
+    world.ecs.behave(image=worlds.digest("web", 1), command=worlds.MIGRATE, exits=0)
+    _, failure = failing(proposed(world, 1), NotRestoredError, 1)
+    assert "had no release before and is set to zero tasks" in str(failure)
+    found = world.ecs.describe_services(cluster=world.cluster, services=[worlds.WEB, worlds.JOB])["services"]
+    assert [one["desiredCount"] for one in found] == [0, 0]
+
+
+def test_superseded_release_touches_nothing_more() -> None:
+    world = worlds.world()
+    one = proposed(world)
+    other = world.register("web", 3)
+    world.aws.forget_calls()
+    armed = False
+    seen: list[events.Event] = []
+    with pytest.raises(SupersededError):
+        for event in release.execute(one, ready(worlds.digests(2))):
+            seen.append(event)
+            if isinstance(event, events.RolloutStarted) and not armed:
+                armed = True
+                world.clock.after(6, lambda: world.update("web", taskDefinition=other))
+    assert world.aws.wrote.count("update_service") == 3  # two of ours, one of theirs
+    assert "Restoring" not in kinds(seen)
+
+
+def test_plan_that_others_overtook_is_refused_before_anything_is_written() -> None:
+    world = worlds.world()
+    one = proposed(world)
+    world.release("web", 3)
+    world.clock.advance(60)
+    world.aws.forget_calls()
+    _, failure = failing(one, RefusedError)
+    assert "by now" in str(failure)
+    assert world.aws.wrote == ()
+
+
+def test_ctrl_c_in_the_rollout_says_what_goes_on_and_the_next_run_follows_it() -> None:
+    world = worlds.world()
+    one = proposed(world)
+    stop = release.execute(one, ready(worlds.digests(2)))
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        for event in stop:
+            if isinstance(event, events.RolloutStarted) and event.service == "job":
+                world.clock.after(4, interrupt)
+    assert "goes on in ECS" in interrupted.value.__notes__[0]
+    again = proposed(world)
+    assert {service.action for service in again.plan.services} == {"attach"}
+    world.aws.forget_calls()
+    seen = run(again)
+    assert kinds(seen)[-1] == "Completed"
+    assert world.aws.wrote == ()
+
+
+def test_ctrl_c_in_the_migration_stops_its_task() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("web", 2), command=worlds.MIGRATE, exits=0, after_seconds=300)
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        for event in release.execute(proposed(world), ready(worlds.digests(2))):
+            if isinstance(event, events.MigrationStarted):
+                world.clock.after(20, interrupt)
+    assert "was stopped" in interrupted.value.__notes__[0]
+    assert "update_service" not in world.aws.wrote
+    assert [one for one in world.ecs.tasks.values() if one.started_by.startswith("migration/") and one.status != "STOPPED"] == []
+
+
+def test_migration_over_its_time_limit_is_stopped() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("web", 2), command=worlds.MIGRATE, exits=0, after_seconds=3000)
+    limits = config.Migration(service="web", container="app", command=worlds.MIGRATE, timeout_seconds=60)
+    _, failure = failing(proposed(world, migration=limits), MigrationError)
+    assert "not done within 60 s" in str(failure)
+    assert "stop_task" in world.aws.wrote
+    assert "update_service" not in world.aws.wrote
+
+
+def test_migration_left_behind_by_another_run_is_waited_for() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("web", 1), command=worlds.MIGRATE, exits=0, after_seconds=60)
+    live = world.live()
+    world.ecs.run_task(
+        cluster=world.cluster,
+        taskDefinition=live.services[0].revision,
+        startedBy=f"migration/{worlds.WEB}",
+        networkConfiguration=worlds.network(),
+        launchType="FARGATE",
+        overrides={"containerOverrides": [{"name": "app", "command": list(worlds.MIGRATE)}]},
+    )
+    seen = run(proposed(world))
+    started = [one for one in seen if isinstance(one, events.MigrationStarted)]
+    assert [one.attached for one in started] == [True, False]
+    assert kinds(seen)[-1] == "Completed"
+
+
+def test_migration_that_cannot_start_says_why() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("web", 2), pull_error="manifest unknown")
+    _, failure = failing(proposed(world), MigrationError)
+    assert "CannotPullContainerError" in str(failure)
+
+
+def test_failing_image_stops_the_release_before_ecs_hears_of_it() -> None:
+    world = worlds.world()
+
+    def broken() -> Generator[events.Event, None, Mapping[str, str]]:
+        yield events.BuildStarted(image="web", reason="its files changed")
+        raise ImageError("web: the build failed")
+
+    with pytest.raises(ImageError):
+        list(release.execute(proposed(world), broken()))
+    assert world.aws.wrote == ()
+
+
+def test_update_that_aws_refuses_in_the_middle_brings_the_others_back() -> None:
+    world = worlds.world()
+    one = proposed(world)
+    seen: list[events.Event] = []
+    with pytest.raises(RolledBackError):
+        for event in release.execute(one, ready(worlds.digests(2))):
+            seen.append(event)
+            if isinstance(event, events.RolloutStarted):
+                world.ecs.refuse("update_service", "ClusterNotFoundException")
+    world.settle()
+    assert {event.service for event in seen if isinstance(event, events.Restored)} == {"web"}
+
+
+def test_release_that_does_not_answer_is_not_called_done() -> None:
+    world = worlds.world()
+    serving = config.Serving(path="/version", contains="{commit}", timeout_seconds=10)
+    one = proposed(world, serving=serving)
+    asked: list[str] = []
+
+    def old(url: str, /) -> tuple[int, str]:
+        asked.append(url)
+        return 200, worlds.COMMITS[1]
+
+    from dataclasses import replace
+
+    _, failure = failing(replace(one, get=old), NotRestoredError)
+    assert "does not show" in str(failure)
+    assert asked[0] == "http://guestbook-stg.example.test/version"
+
+
+def test_release_of_one_service_of_two_tasks_stays_within_its_budget_of_calls() -> None:
+    world = worlds.world(worlds.ServiceSpec(key="web", containers={"app": "web", "nginx": "nginx"}, tasks=2))
+    one = proposed(world, migration=None)
+    world.clock.naps.clear()
+    run(one)
+    looks = len(world.clock.naps)
+    calls = world.aws.calls
+    assert calls["ecs:RegisterTaskDefinition"] == calls["ecs:UpdateService"] == 1
+    assert calls["ecs:DescribeServices"] == looks
+    assert calls.total() <= looks + 2 + 2 * calls["ecs:ListTasks"]
