@@ -174,8 +174,8 @@ class _Reading:
         return self.stage or self.outside
 
     def _from(self, text: str) -> None:
-        image, *alias = text[_flags_end(text) :].split()
-        image = _expanded(image, self.outside) or image
+        written, *alias = text[_flags_end(text) :].split() or [""]
+        image = _expanded(written, self.outside) or written
         self._parent(image)
         self.stage = self.stages[image.lower()].copy() if image.lower() in self.stages else _Stage()
         name = alias[1].lower() if len(alias) > 1 else ""
@@ -184,7 +184,7 @@ class _Reading:
             self.stages[name] = self.stage
 
     def _parent(self, image: str) -> None:
-        if image.lower() not in self.stages and image != "scratch":
+        if image.lower() not in self.stages and image not in {"", "scratch"}:
             self.parents.add(image)
 
     def _arg(self, text: str) -> None:

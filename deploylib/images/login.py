@@ -29,7 +29,7 @@ CONFIG = "config.json"
 def logged_in(ecr: ECRClient, repository: str, *, environ: Mapping[str, str] = os.environ) -> Iterator[dict[str, str]]:
     """Yield the environment in which docker may push to *repository*; afterwards the log-in is gone."""
     own = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "/")) / ".docker")
-    merged = with_auth(_configuration(own / CONFIG), reference.parse(repository).domain, _token(ecr, repository))
+    merged = _with_auth(_configuration(own / CONFIG), reference.parse(repository).domain, _token(ecr, repository))
     with tempfile.TemporaryDirectory(prefix="docker-config-") as folder:  # only its owner may read it
         for entry in own.iterdir() if own.is_dir() else ():
             if entry.name != CONFIG:
@@ -39,7 +39,7 @@ def logged_in(ecr: ECRClient, repository: str, *, environ: Mapping[str, str] = o
         yield {"DOCKER_CONFIG": folder}
 
 
-def with_auth(configuration: Mapping[str, Any], host: str, token: str) -> dict[str, Any]:
+def _with_auth(configuration: Mapping[str, Any], host: str, token: str) -> dict[str, Any]:
     """Return *configuration* in which *token* is the log-in to *host*.
 
     An empty credential helper for that host sends docker past the user's key ring to the file itself.

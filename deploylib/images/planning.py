@@ -18,7 +18,7 @@ class ImagePlan:
     """One image: taken from the registry as it is (`reuse`), or built and pushed (`build`).
 
     `image` is `base` or a role. `tags` are all that it shall have, the content tag first; `missing_tags` those that
-    it does not have yet. `digest` is empty until the registry has it. `reason` says why, for a person.
+    an image to reuse still lacks. `digest` is empty until the registry has it. `reason` says why, for a person.
     """
 
     image: str
@@ -60,6 +60,6 @@ def plan_image(recipe: Recipe, present: Mapping[str, str]) -> ImagePlan:
         action="reuse" if digest else "build",
         reason="the registry has this very content" if digest else f"the registry has no {content}",
         tags=own,
-        missing_tags=tuple(tag for tag in own if tag not in present),
+        missing_tags=tuple(tag for tag in own if digest and tag not in present),
         digest=digest,
     )

@@ -34,8 +34,8 @@ def render(path: Path, names: Mapping[str, str]) -> str:
         return _TEMPLATES.from_string(text).render(names)
     except jinja2.TemplateSyntaxError as error:
         raise ConfigError(f"{path}:{error.lineno}: {error.message}") from error
-    except jinja2.TemplateError as error:
-        raise ConfigError(f"{path}:{_line(error)}: {error.message}", hint=_known(names)) from error
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:  # any expression's
+        raise ConfigError(f"{path}:{_line(error)}: {error}", hint=_known(names)) from error
 
 
 def _text(path: Path) -> str:
@@ -51,7 +51,7 @@ def _known(names: Mapping[str, str]) -> str:
     return f"known here: {', '.join(names)}" if names else "this Dockerfile is rendered without any name"
 
 
-def _line(error: jinja2.TemplateError) -> int:
+def _line(error: Exception) -> int:
     """Return the line of the template: Jinja2 puts the template's own lines into the traceback."""
     line, frame = 0, error.__traceback__
     while frame is not None:

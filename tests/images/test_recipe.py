@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploylib.config import BaseImage, RoleImage
+from deploylib.errors import ConfigError
+from deploylib.images.recipe import Recipe, recipes
+from tests.images.kitchen import CLEAN, COMMIT, DIRTY, environment, shop, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deploylib.checkout import Checkout
+    from deploylib.config import Environment
+
+
+def by_image(shop: Environment, checkout: Checkout = CLEAN) -> dict[str, Recipe]:
+    return {one.image: one for one in recipes(shop, checkout)}
+
+
+def single(root: Path, dockerfile: str, **settings: str) -> Recipe:
+    """Return the recipe of the only role of an application without base."""
+    write(root, Dockerfile=dockerfile)
+    only = environment(root, base=None, roles={"app": RoleImage(dockerfile="Dockerfile", build_args=settings)})
+    return recipes(only, CLEAN)[0]
+
+
+def test_the_base_comes_first_then_the_roles(tmp_path: Path) -> None:
+    assert [one.image for one in recipes(shop(tmp_path), CLEAN)] == ["base", "web", "job"]
+
+
+def test_tags_say_the_content_and_the_commit(tmp_path: Path) -> None:
+    found = by_image(shop(tmp_path))
+    assert found["base"].tags == (f"base-{found['base'].fingerprint[:12]}",)
+    assert found["web"].tags == (f"web-c{found['web'].fingerprint[:12]}", "web-0123456789ab")
+
+
+def test_a_dirty_tree_has_no_commit_tag_and_says_so_as_revision(tmp_path: Path) -> None:
+    web = by_image(shop(tmp_path), DIRTY)["web"]
+    assert web.tags == (f"web-c{web.fingerprint[:12]}",)
+    assert web.revision == f"{COMMIT}-dirty"
+    assert web.arguments == (("COMMIT", f"{COMMIT}-dirty"),)
+
+
+def test_a_file_changes_the_images_that_take_it_and_no_other(tmp_path: Path) -> None:
+    before = by_image(shop(tmp_path))
+    write(tmp_path, web__page_py="print('another page')\n", notes_txt="changed\n")
+    after = by_image(shop_as_it_is(tmp_path))
+    assert changed(before, after) == {"web"}
+
+
+def test_a_new_commit_changes_the_images_that_declare_it_and_no_other(tmp_path: Path) -> None:
+    app = shop(tmp_path)
+    assert changed(by_image(app), by_image(app, replace(CLEAN, commit="f" * 40))) == {"web"}
+
+
+def test_a_new_base_changes_every_role_that_stands_on_it(tmp_path: Path) -> None:
+    before = by_image(shop(tmp_path))
+    write(tmp_path, requirements_txt="flask\ngunicorn\n")
+    assert changed(before, by_image(shop_as_it_is(tmp_path))) == {"base", "web", "job"}
+
+
+def test_neither_the_environment_nor_the_folder_changes_anything(tmp_path: Path) -> None:
+    here, there = shop(tmp_path / "here"), shop(tmp_path / "there")
+    account = replace(there.account, id="222222222222", region="eu-west-1")
+    assert changed(by_image(here), by_image(replace(there, name="prd", account=account))) == set()
+
+
+def test_the_platform_changes_every_image(tmp_path: Path) -> None:
+    app = shop(tmp_path)
+    other = replace(app, images=replace(app.images, platform="linux/arm64"))
+    assert changed(by_image(app), by_image(other)) == {"base", "web", "job"}
+
+
+def test_a_role_is_built_on_the_base_where_the_registry_has_it(tmp_path: Path) -> None:
+    web = by_image(shop(tmp_path))["web"]
+    text, _ = web.standing_on("localhost:1/shop@sha256:00")
+    assert text.startswith("FROM localhost:1/shop@sha256:00\n")
+    assert web.base in web.text
+    assert web.parents == ()
+
+
+def test_a_plain_dockerfile_gets_the_base_as_a_build_argument(tmp_path: Path) -> None:
+    write(tmp_path, Dockerfile_base="FROM scratch\n", Dockerfile="ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n")
+    app = by_image(environment(tmp_path, roles={"app": RoleImage(dockerfile="Dockerfile")}))["app"]
+    text, arguments = app.standing_on("host/shop@sha256:00")
+    assert text == "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n"
+    assert arguments == (("BASE_IMAGE", "host/shop@sha256:00"),)
+
+
+def test_a_role_that_starts_from_elsewhere_does_not_stand_on_the_base(tmp_path: Path) -> None:
+    write(tmp_path, Dockerfile_base="FROM scratch\n", Dockerfile="ARG BASE_IMAGE\nFROM nginx:1\n")
+    nginx = by_image(environment(tmp_path, roles={"nginx": RoleImage(dockerfile="Dockerfile")}))["nginx"]
+    assert nginx.base == ""
+    assert nginx.parents == ("nginx:1",)
+    assert nginx.standing_on("x")[0] == nginx.text
+
+
+def test_what_the_base_takes_onbuild_counts_for_the_roles_on_it(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Dockerfile_base="FROM scratch\nONBUILD COPY assets /\n",
+        assets__a_css="a",
+        Dockerfile_j2="FROM {{ base_image }}",
+    )
+    before = by_image(shop_as_it_is(tmp_path))
+    write(tmp_path, assets__a_css="b")
+    assert changed(before, by_image(shop_as_it_is(tmp_path))) == {"web", "job"}
+
+
+def test_only_declared_arguments_are_given(tmp_path: Path) -> None:
+    recipe = single(tmp_path, "FROM x\nARG A\nARG TARGETARCH\nARG NOT_GIVEN\n", A="1", HTTP_PROXY="http://proxy:1")
+    assert recipe.arguments == (("A", "1"), ("TARGETARCH", "amd64"), ("HTTP_PROXY", "http://proxy:1"))
+    assert recipe.ingredients.arguments == (("A", "1"), ("TARGETARCH", "amd64"))
+
+
+def test_an_argument_that_the_dockerfile_does_not_declare_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        single(tmp_path, "FROM x\nARG VERSION\n", VERSOIN="1")
+    assert str(caught.value) == "images.roles.app.build_args.VERSOIN: Dockerfile declares no ARG VERSOIN"
+    assert caught.value.hint == "it declares VERSION"
+
+
+def test_an_undeclared_argument_of_the_base_is_named_as_the_bases(tmp_path: Path) -> None:
+    app = shop(tmp_path)
+    base = BaseImage(dockerfile="Dockerfile.base", build_args={"X": "1"})
+    with pytest.raises(ConfigError, match=r"^images\.base\.build_args\.X: Dockerfile\.base declares no ARG X$"):
+        recipes(replace(app, images=replace(app.images, base=base)), CLEAN)
+
+
+def test_a_template_that_wants_a_base_where_there_is_none_is_a_configuration_error(tmp_path: Path) -> None:
+    app = shop(tmp_path)
+    with pytest.raises(ConfigError, match="'base_image' is undefined"):
+        recipes(replace(app, images=replace(app.images, base=None)), CLEAN)
+
+
+def test_a_role_cannot_be_called_base(tmp_path: Path) -> None:
+    app = shop(tmp_path)
+    roles = {"base": RoleImage(dockerfile="Dockerfile.j2")}
+    with pytest.raises(ConfigError, match=r"images\.roles\.base"):
+        recipes(replace(app, images=replace(app.images, roles=roles)), CLEAN)
+
+
+def test_the_ignore_file_decides_what_counts(tmp_path: Path) -> None:
+    write(tmp_path, Dockerfile="FROM x\nCOPY . /srv\n", a_py="a", b_py="b")
+    (tmp_path / ".dockerignore").write_text("b.py\nDockerfile\n")
+    only = environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")})
+    assert [one.path for one in recipes(only, CLEAN)[0].ingredients.files] == [".dockerignore", "a.py"]
+    (tmp_path / "Dockerfile.dockerignore").write_text("*\n!b.py\n")
+    found = recipes(only, CLEAN)[0]
+    assert [one.path for one in found.ingredients.files] == ["b.py"]
+    assert found.own_ignore == "*\n!b.py\n"
+
+
+def shop_as_it_is(root: Path) -> Environment:
+    role = RoleImage(dockerfile="Dockerfile.j2")
+    return environment(root, roles={"web": role, "job": role})
+
+
+def changed(before: dict[str, Recipe], after: dict[str, Recipe]) -> set[str]:
+    return {image for image in before if before[image].fingerprint != after[image].fingerprint}
