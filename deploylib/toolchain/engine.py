@@ -114,14 +114,20 @@ def refuse_remote(host: str, environ: Mapping[str, str]) -> None:
         )
 
 
-def client(environ: Mapping[str, str], name: Literal["docker", "podman"], *, packaged: str = "/usr/bin/docker") -> str:
+def client(
+    environ: Mapping[str, str],
+    name: Literal["docker", "podman"],
+    *,
+    packaged: str = "/usr/bin/docker",
+    plugins: tuple[str, ...] = PLUGIN_FOLDERS,
+) -> str:
     """Return the command line for an engine: `docker`, or podman's own for a podman without it.
 
     A Docker client of version 23 or later cannot use BuildKit without the plugin buildx. Where several clients are
     installed and the plugin is not, the distribution's own, *packaged*, is the one that fits its engine.
     """
     clients = tuple(_programs("docker", environ))
-    if len(clients) > 1 and not has_buildx(environ):
+    if len(clients) > 1 and not has_buildx(environ, plugins):
         clients = tuple(sorted(clients, key=lambda path: Path(path).resolve() != Path(packaged).resolve()))
     if name == "podman" and not clients:
         clients = tuple(_programs("podman", environ))
@@ -132,9 +138,9 @@ def client(environ: Mapping[str, str], name: Literal["docker", "podman"], *, pac
     return clients[0]
 
 
-def has_buildx(environ: Mapping[str, str] = os.environ) -> bool:
+def has_buildx(environ: Mapping[str, str] = os.environ, plugins: tuple[str, ...] = PLUGIN_FOLDERS) -> bool:
     """Return whether the Docker client has the plugin that newer versions need for BuildKit."""
-    folders = (_config_folder(environ) / "cli-plugins", *map(Path, PLUGIN_FOLDERS))
+    folders = (_config_folder(environ) / "cli-plugins", *map(Path, plugins))
     return any((folder / "docker-buildx").exists() for folder in folders)
 
 

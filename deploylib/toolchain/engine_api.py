@@ -77,17 +77,19 @@ class EngineApi:
             connection.request(method, path, headers={"Host": "engine"})
             answer = connection.getresponse()
             return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-        except PermissionError as error:
-            raise EngineForbiddenError(
-                f"this user may not use the container engine at {self.host}",
-                hint="join the group that owns its socket (Docker: sudo usermod -aG docker $USER), then log in again",
-            ) from error
         except (OSError, http.client.HTTPException) as error:
-            raise EngineSilentError(
-                f"the container engine at {self.host} does not answer: {error}", hint="make setup"
-            ) from error
+            raise self._silence(error) from error
         finally:
             connection.close()
+
+    def _silence(self, error: Exception) -> EngineSilentError:
+        # A socket that is not even visible, such as root's podman, is none that this user could use.
+        if isinstance(error, PermissionError) and os.path.exists(urlsplit(self.host).path):  # noqa: PTH110 - Path raises
+            return EngineForbiddenError(
+                f"this user may not use the container engine at {self.host}",
+                hint="join the group that owns its socket (Docker: sudo usermod -aG docker $USER), then log in again",
+            )
+        return EngineSilentError(f"the container engine at {self.host} does not answer: {error}", hint="make setup")
 
     def _connection(self) -> http.client.HTTPConnection:
         address = urlsplit(self.host)

@@ -20,7 +20,6 @@ from deploylib.toolchain.engine_api import EngineApi, EngineForbiddenError
 from deploylib.toolchain.recorded_process import RecordedProcess
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Mapping
 
     from deploylib.clock import Clock
@@ -91,16 +90,14 @@ def _installed(environ: Mapping[str, str]) -> bool:
 
 
 def _install(machine: Machine, say: Callable[[str], None]) -> None:
-    wanted = ["docker.io", "ca-certificates"]
-    if machine.can_install:
-        # From Debian 13 on the command line and its BuildKit plugin are packages of their own.
-        wanted += [package for package in ("docker-cli", "docker-buildx") if machines.offers(package)]
     sentence = (
         "no container engine is installed: install Docker Desktop and start it"
         if machine.system == "darwin"
         else "no container engine is installed: install Docker (Debian, Ubuntu: the package docker.io) or podman"
     )
-    machines.install(tuple(wanted), machine, say, otherwise=sentence)
+    # From Debian 13 on, the command line and its BuildKit plugin are packages of their own.
+    apart = ("docker-cli", "docker-buildx")
+    machines.install(("docker.io", "ca-certificates"), machine, say, otherwise=sentence, if_offered=apart)
 
 
 def _start(root: Path, machine: Machine, say: Callable[[str], None], environ: Mapping[str, str], clock: Clock) -> None:
@@ -129,14 +126,14 @@ def _start_detached(root: Path, machine: Machine, api: EngineApi, environ: Mappi
     machine.docker_pid_file.unlink(missing_ok=True)
     Path(api.host.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
     program = recorded_process.start_detached(argv, log=root / LOG, env=environ)
-    _write(root, recorded_process.record(program.pid), api.host)
+    _write(root, program, api.host)
     _await(api, program, root / LOG, clock, what=argv[0])
 
 
-def _await(api: EngineApi, program: subprocess.Popen[bytes] | None, log: Path, clock: Clock, *, what: str) -> None:
+def _await(api: EngineApi, program: RecordedProcess | None, log: Path, clock: Clock, *, what: str) -> None:
     deadline = clock.monotonic() + START_SECONDS
     while not api.answers():
-        if program is not None and program.poll() is not None:
+        if program is not None and not recorded_process.is_alive(program):
             raise ToolMissingError(f"{what} ended at once:\n{_tail(log)}", hint=f"less {log}")
         if clock.monotonic() >= deadline:
             raise ToolMissingError(f"{what} does not answer at {api.host} within {START_SECONDS} s", hint=f"less {log}")

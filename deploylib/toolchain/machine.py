@@ -53,24 +53,36 @@ def this() -> Machine:
     )
 
 
-def install(packages: tuple[str, ...], machine: Machine, say: Callable[[str], None], *, otherwise: str) -> None:
-    """Install *packages* of the distribution, or raise with the sentence *otherwise* where that is not possible."""
+def install(
+    packages: tuple[str, ...],
+    machine: Machine,
+    say: Callable[[str], None],
+    *,
+    otherwise: str,
+    if_offered: tuple[str, ...] = (),
+) -> None:
+    """Install *packages* of the distribution, or raise with the sentence *otherwise* where that is not possible.
+
+    *if_offered* are installed too where the distribution has them: programs move between packages over time.
+    """
     if not machine.can_install:
         raise ToolMissingError(otherwise, hint="then repeat `make setup`")
-    say(f"installing {', '.join(packages)} from the distribution")
-    apt = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120")
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     with _one_install_at_a_time:
         if not _lists_are_fresh.is_set():
-            process.run((*apt, "update"), env=quiet, timeout_seconds=INSTALL_TIMEOUT_SECONDS)
+            _apt("update")
             _lists_are_fresh.set()
-        process.run(
-            (*apt, "install", "-y", "--no-install-recommends", *packages),
-            env=quiet,
-            timeout_seconds=INSTALL_TIMEOUT_SECONDS,
-        )
+        wanted = (*packages, *filter(_is_offered, if_offered))
+        say(f"installing {', '.join(wanted)} from the distribution")
+        _apt("install", "-y", "--no-install-recommends", *wanted)
 
 
-def offers(package: str) -> bool:
-    """Return whether the distribution has *package* (Debian moves programs between packages over time)."""
+def _apt(*arguments: str) -> None:
+    process.run(
+        ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", *arguments),
+        env={"DEBIAN_FRONTEND": "noninteractive"},
+        timeout_seconds=INSTALL_TIMEOUT_SECONDS,
+    )
+
+
+def _is_offered(package: str) -> bool:
     return process.run(("apt-cache", "show", "--no-all-versions", package), ok=(0, 100)).returncode == 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deploylib.clock import Clock
 
 POLL_SECONDS = 0.02
+_children: list[subprocess.Popen[bytes]] = []  # Python complains of a running child that nobody holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +32,15 @@ class RecordedProcess:
 
 def start_detached(
     argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> subprocess.Popen[bytes]:
+) -> RecordedProcess:
     """Start *argv* in a session of its own, both streams into *log*; *env* is its whole environment."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
-        return subprocess.Popen(
+        program = subprocess.Popen(
             list(argv), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=env, cwd=cwd, start_new_session=True
         )
+    _children.append(program)
+    return record(program.pid)
 
 
 def record(pid: int) -> RecordedProcess:
