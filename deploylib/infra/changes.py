@@ -8,6 +8,7 @@ is left out (the plan's own `configuration` tells which attributes somebody wrot
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections import Counter
@@ -197,7 +198,7 @@ def _change(resource: Mapping[str, Any], written: Mapping[Any, frozenset[str]]) 
         reason=REASONS.get(resource.get("action_reason", ""), resource.get("action_reason", "")),
         previous_address=resource.get("previous_address", ""),
         import_id=str((change.get("importing") or {}).get("id", "")),
-        differences=_worth_showing(_differences(change), written.get(_key(resource)), forces) if shown else (),
+        differences=_worth_showing(resource, written.get(_key(resource)), forces) if shown else (),
         forces=forces,
         dangers=tuple(_dangers(resource, action)),
     )
@@ -253,16 +254,21 @@ def _key(resource: Mapping[str, Any]) -> tuple[tuple[str, ...], str, str]:
 
 
 def _worth_showing(
-    differences: Iterator[Difference], written: frozenset[str] | None, forces: tuple[str, ...]
+    resource: Mapping[str, Any], written: frozenset[str] | None, forces: tuple[str, ...]
 ) -> tuple[Difference, ...]:
-    """Drop what is unknown only because AWS computes it, and the second copy of every tag."""
+    """Drop what only AWS computes: nobody wrote it, and it is unknown, or a replacement begins without it."""
+    nothing = (Mark.UNKNOWN, Mark.ABSENT) if len(resource["change"]["actions"]) > 1 else (Mark.UNKNOWN,)
     found = [
-        Difference(path=one.path, before=one.before, after=one.after, forces=_below(one.path, forces))
-        for one in differences
-        if one.after is not Mark.UNKNOWN or written is None or one.path in written or _top(one.path) != one.path
+        dataclasses.replace(one, forces=_below(one.path, forces))
+        for one in _differences(resource["change"])
+        if one.after not in nothing or written is None or _top(one.path) in written or _below(one.path, forces)
     ]
-    tags = {one.path for one in found}
-    return tuple(one for one in found if one.path.replace("tags_all", "tags", 1) not in tags - {one.path})
+    return tuple(one for one in found if not _is_copied_tag(one, {other.path for other in found}))
+
+
+def _is_copied_tag(difference: Difference, paths: set[str]) -> bool:
+    """Whether it is in `tags_all` and in `tags` too."""
+    return difference.path.startswith("tags_all") and difference.path.replace("tags_all", "tags", 1) in paths
 
 
 def _below(path: str, places: tuple[str, ...]) -> bool:

@@ -72,7 +72,7 @@ class CommandError(TerraformError):
 
     def _account(self, *, shown: bool) -> str:
         if shown and self.errors:
-            return ": " + "; ".join(one.summary for one in self.errors)
+            return "".join(f"\n  {one.summary}" for one in self.errors)
         told = "\n\n".join(map(str, self.errors)) or "\n".join(self.text.strip().splitlines()[-LAST_LINES:])
         return f"\n{told}" if told else ""
 

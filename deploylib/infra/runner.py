@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-WAITING = (
-    "Waiting for Terraform to save its state and release its lock (Ctrl-C again: it stops at once, and may lose state)"
-)
+WAITING = "Waiting for Terraform to save its state and release its lock; Ctrl-C again can lose state"
 STOPPING = "Passed on: Terraform stops at once"
 
 Flag = python_terraform.IsFlagged
@@ -42,15 +40,22 @@ Flag = python_terraform.IsFlagged
 class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # published without types
     """Terraform in *folder*, with *variables* as its whole environment.
 
-    Terraform's own text goes line by line to *line*, in Terraform's colours, for the commands that are `streamed`.
+    Terraform's own text goes line by line to *line*, for the commands that are `streamed`.
     """
 
     def __init__(
-        self, folder: Path, *, program: str, variables: Mapping[str, str], line: Callable[[str], None]
+        self,
+        folder: Path,
+        *,
+        program: str,
+        variables: Mapping[str, str],
+        line: Callable[[str], None],
+        colours: bool = False,
     ) -> None:
         super().__init__(working_dir=str(folder), terraform_bin_path=program)
         self._variables = dict(variables)
         self._line = line
+        self._colours = colours
 
     def __getattr__(self, item: str) -> NoReturn:
         """Undo "every attribute is a sub-command"."""
@@ -62,7 +67,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # published 
 
     def _generate_default_options(self, input_options: Mapping[str, Any]) -> dict[str, Any]:
         """Add nothing but `-input=false`: the plan file and the variables file say the rest."""
-        return {"input": False, **input_options, "no_color": None}
+        return {"input": False, **input_options, "no_color": None}  # in colour, diagnostics come in boxes: see `read`
 
     def destroy(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse: its `-force` is gone from Terraform, and a destroy is a plan that is shown like any other."""
@@ -129,7 +134,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # published 
     def _tell(self, text: str) -> None:
         """Pass *text* on; a terminal or a pipe that is gone must not stop an apply half way."""
         with contextlib.suppress(OSError):
-            self._line(text)
+            self._line(text if self._colours else plain(text))
 
 
 class _Interrupts:

@@ -55,14 +55,15 @@ def open_stack(
     program: str,
     variables: Mapping[str, str],
     line: Callable[[str], None],
+    colours: bool = False,
 ) -> Stack:
     """Return *environment*'s stack, once STS has said that *account* is the right one.
 
     *program* is Terraform's; *variables* are added to its environment (where it finds its providers); *line* gets
-    what people should see, Terraform's own text among it. Raises `RefusedError` in the wrong account.
+    what people should see, Terraform's own text among it, without its colours unless *colours*. Raises `RefusedError` in the wrong account.
     """
     aws.guard(account, environment)
-    return Stack(environment, account, program=program, variables=variables, line=line)
+    return Stack(environment, account, program=program, variables=variables, line=line, colours=colours)
 
 
 class Stack:
@@ -76,6 +77,7 @@ class Stack:
         program: str,
         variables: Mapping[str, str],
         line: Callable[[str], None],
+        colours: bool = False,
     ) -> None:
         self._environment = environment
         self._account = account
@@ -88,6 +90,7 @@ class Stack:
             program=program,
             variables=child_variables(environment, aws.child_variables(environment), variables),
             line=line,
+            colours=colours,
         )
 
     def init(self, *, always: bool = False) -> bool:

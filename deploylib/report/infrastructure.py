@@ -1,0 +1,188 @@
+"""What Terraform would change, as a page: every object with its reason, and for each change only what differs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+from rich.console import Group
+from rich.text import Text
+
+from deploylib.infra.changes import Action, Change, Changes, Danger, Difference, Drift, Mark
+from deploylib.report import lines
+from deploylib.report.console import cleaned, results, shortened, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console, RenderableType
+
+SIGNS = {
+    Action.CREATE: ("+", "green"),
+    Action.UPDATE: ("~", "yellow"),
+    Action.REPLACE: ("±", "bold red"),
+    Action.DELETE: ("-", "red"),
+    Action.READ: ("?", "dim"),
+    Action.MOVE: (">", "cyan"),
+    Action.IMPORT: ("<", "cyan"),
+    Action.FORGET: ("x", "yellow"),
+}
+ALWAYS_COUNTED = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
+WARNINGS = {Danger.DATA: "HOLDS DATA", Danger.SERVING: "IS SERVING"}
+VERB_WIDTH = max(map(len, Action))
+INDENT = "      "
+CONTEXT = 12
+NOTHING = "Nothing to change: the infrastructure is what the code says"
+
+
+def changes(changes: Changes, *, output: str = "text", console: Console | None = None) -> None:
+    """Print what a plan of Terraform would change: a page, or one JSON line."""
+    if output == "json":
+        lines.write(to_json(changes))
+        return
+    console = console or results()
+    show(page(changes, console.width), console)
+
+
+def page(changes: Changes, width: int) -> RenderableType:
+    """Return the page for a person."""
+    return Group(*_lines(changes, width))
+
+
+def to_json(changes: Changes) -> dict[str, Any]:
+    """Return *changes* as a JSON document; what is sensitive or unknown is a sentence in brackets."""
+    return {
+        "event": "InfrastructurePlanned",
+        "nothing_to_do": not changes,
+        "counts": {str(action): changes.counts[action] for action in Action},
+        "changes": [_change_document(one) for one in changes.changes],
+        "outputs": [_difference_document(one) for one in changes.outputs],
+        "drift": [_drift_document(one) for one in changes.drift],
+        "warnings": list(changes.warnings),
+    }
+
+
+def _change_document(change: Change) -> dict[str, Any]:
+    return {
+        "action": str(change.action),
+        "address": change.address,
+        "type": change.type,
+        "reason": change.reason,
+        "previous_address": change.previous_address,
+        "import_id": change.import_id,
+        "forces": list(change.forces),
+        "dangers": [str(one) for one in change.dangers],
+        "differences": [_difference_document(one) for one in change.differences],
+    }
+
+
+def _difference_document(difference: Difference) -> dict[str, Any]:
+    values = (None if one is Mark.ABSENT else one for one in (difference.before, difference.after))
+    before, after = json.loads(json.dumps(list(values), default=_mark))
+    return {"path": difference.path, "before": before, "after": after, "forces": difference.forces}
+
+
+def _drift_document(drift: Drift) -> dict[str, Any]:
+    return {"address": drift.address, "differences": [_difference_document(one) for one in drift.differences]}
+
+
+def _lines(changes: Changes, width: int) -> Iterator[Text]:
+    for change in changes.changes:
+        yield _headline(change, width)
+        yield from (line for one in change.differences for line in _difference(one, width))
+    if changes.outputs:
+        yield Text("Outputs", style="bold")
+        yield from (line for one in changes.outputs for line in _difference(one, width))
+    if changes and changes.drift:
+        yield Text("Changed outside Terraform", style="bold")
+        yield from (line for drift in changes.drift for line in _drift(drift, width))
+    yield from (Text.assemble(("! ", "bold yellow"), cleaned(one, keep_lines=True)) for one in changes.warnings)
+    yield _summary(changes)
+
+
+def _headline(change: Change, width: int) -> Text:
+    """Return sign, verb, address, and what is to know about it; on a second line what does not fit."""
+    sign, style = SIGNS[change.action]
+    start = Text.assemble(f"  {sign} ", f"{change.action:{VERB_WIDTH}} ", style=style)
+    address = shortened(cleaned(change.address), width - start.cell_len)
+    dangers = [(f"  !! {WARNINGS[one]}", "bold red") for one in change.dangers]
+    line = Text.assemble(start, (address, "" if change.action is not Action.READ else "dim"), *dangers)
+    if not (about := _about(change)):
+        return line
+    fits = line.cell_len + cell_len(about) + 2 <= width
+    return Text.assemble(line, "  " if fits else f"\n{INDENT}", (_cut(about, width - len(INDENT)), "dim"))
+
+
+def _about(change: Change) -> str:
+    reason = f"{change.reason}: {', '.join(change.forces)}" if change.forces else change.reason
+    former = f"was {change.previous_address}" if change.previous_address else ""
+    imported = f"imports {change.import_id}" if change.import_id else ""
+    return cleaned("; ".join(filter(None, (reason, former, imported))))
+
+
+def _difference(difference: Difference, width: int) -> Iterator[Text]:
+    """Yield one changed value: on one line if it fits, else the old value above the new one."""
+    old, new = _text(difference.before), _text(difference.after)
+    sign, style = _sign(difference)
+    forcing = ("  forces replacement", "red") if difference.forces else ""
+    start = Text.assemble(f"{INDENT}{sign} ", shortened(cleaned(difference.path), width // 2), style=style)
+    if old == new:  # two secrets
+        old, new = "", f"{new} changed"
+    values = (
+        (new,) if difference.before is Mark.ABSENT or not old else (old,) if difference.after is Mark.ABSENT else ()
+    )
+    line = Text.assemble(start, "  ", *(values or ((old, "red"), " → ", (new, "green"))), forcing)
+    if line.cell_len <= width:
+        yield line
+        return
+    yield Text.assemble(start, forcing)
+    for mark, value, colour in zip("-+", _cut_pair(old, new, width - len(INDENT) - 6), ("red", "green"), strict=True):
+        if value not in ("", Mark.ABSENT.value):
+            yield Text.assemble(f"{INDENT}    ", (f"{mark} {value}", colour))
+
+
+def _sign(difference: Difference) -> tuple[str, str]:
+    if difference.before is Mark.ABSENT:
+        return "+", "green"
+    return ("-", "red") if difference.after is Mark.ABSENT else ("~", "yellow")
+
+
+def _drift(drift: Drift, width: int) -> Iterator[Text]:
+    deleted = "" if drift.differences else "  (deleted)"
+    yield Text(f"    {shortened(cleaned(drift.address), width - 4 - len(deleted))}{deleted}")
+    yield from (line for one in drift.differences for line in _difference(one, width))
+
+
+def _summary(changes: Changes) -> Text:
+    if not changes:
+        return Text(NOTHING, style="bold green")
+    counts = changes.counts
+    parts = [f"{counts[one]} to {one}" for one in Action if counts[one] or one in ALWAYS_COUNTED]
+    return Text.assemble(("Plan: ", "bold"), ", ".join(parts))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mark):
+        return str(value.value)
+    return cleaned(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_mark)) or '""'
+
+
+def _mark(value: Any) -> str:
+    return str(value.value) if isinstance(value, Mark) else str(value)
+
+
+def _cut(text: str, width: int) -> str:
+    shown = Text(text)
+    shown.truncate(max(1, width), overflow="ellipsis")
+    return shown.plain
+
+
+def _cut_pair(old: str, new: str, width: int) -> tuple[str, str]:
+    """Return both, cut to *width* around the place where they part."""
+    if max(cell_len(old), cell_len(new)) > width:
+        pairs = enumerate(zip(old, new, strict=False))
+        parting = next((at for at, (one, other) in pairs if one != other), 0)
+        skip = max(0, min(parting - CONTEXT, max(len(old), len(new)) + 1 - width))
+        old, new = (f"…{one[skip:]}" if skip else one for one in (old, new))
+    return _cut(old, width), _cut(new, width)
