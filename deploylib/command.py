@@ -6,6 +6,7 @@ import functools
 import inspect
 import json
 import os
+import select
 import sys
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -41,10 +42,11 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             _tell_machines(error, output)
             raise Exit(_text(error), _exit_code(error)) from error
         except BrokenPipeError as error:
-            if _reader_is_gone():
-                raise Exit(code=1) from error
-            raise
-        _reader_is_gone()
+            if not _reader_is_gone():
+                raise
+            _drop_output()
+            raise Exit(code=1) from error
+        _print()
         return result
 
     return wrapped
@@ -78,7 +80,7 @@ def _painted(word: str, colour: str) -> str:
 
 
 def _tell_machines(error: DeployError | KeyboardInterrupt, output: object) -> None:
-    """Print the failure as the last JSON line; whoever has stopped reading does not change the exit code."""
+    """Print the failure as the last JSON line."""
     if output == "json":
         document = {
             "event": "Failed",
@@ -88,17 +90,30 @@ def _tell_machines(error: DeployError | KeyboardInterrupt, output: object) -> No
             "notes": _notes(error),
             "hint": getattr(error, "hint", ""),
         }
-        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
-    _reader_is_gone()
+        _print(json.dumps(document) + "\n")
+
+
+def _print(text: str = "") -> None:
+    """Write to standard output and flush; what breaks because nobody reads it changes nothing."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    """Send what nobody reads nowhere, or Python would trip over it when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _reader_is_gone() -> bool:
-    """Flush standard output; if nobody reads it, drop the rest, or Python would trip over it when it ends."""
+    """Whether the pipe that broke is standard output, and not that of some program that we ran."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        return True
-    return False
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), select.POLLOUT)
+    except OSError:  # standard output is no file at all
+        return False
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

@@ -23,7 +23,7 @@ def write(document: Mapping[str, Any], stream: TextIO | None = None) -> None:
     """Write one document as one line and flush; once nobody reads any more, the rest is dropped."""
     stream = stream or sys.stdout
     try:
-        stream.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+        stream.write(json.dumps(document, default=str) + "\n")
         stream.flush()
     except BrokenPipeError:
         with contextlib.suppress(OSError):
@@ -35,6 +35,10 @@ def write(document: Mapping[str, Any], stream: TextIO | None = None) -> None:
 def document(what: events.Event | Planned) -> dict[str, Any]:
     """Return the JSON document of an event or a plan."""
     fields = {key: _rounded(value) for key, value in asdict(what).items()}
+    if isinstance(what, events.Progressed):
+        fields["services"] = [
+            {key: value for key, value in asdict(one).items() if key != "at"} for one in what.services
+        ]
     if isinstance(what, events.RolloutFailed):
         fields["tasks"] = [{**asdict(one), "containers": _named(one)} for one in what.tasks]
     return {"event": type(what).__name__, **fields}

@@ -211,8 +211,7 @@ def _summary(plan: Planned) -> Text:
         (updates, f"{_count(updates, 'service')} to update"),
         (follows, f"{_count(follows, 'rollout')} to follow"),
     )
-    said = [text for wanted, text in parts if wanted] or ["images to tag"]
-    return Text.assemble(("Plan: ", "bold"), ", ".join(said))
+    return Text.assemble(("Plan: ", "bold"), ", ".join(text for wanted, text in parts if wanted))
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deploylib import events
+from deploylib.report.board import Board, after, closed, settled, words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def board(*given: events.Event) -> Board:
+    state = Board()
+    for one in given:
+        state = after(one, state)
+    return state
+
+
+STARTED = events.RolloutStarted(at=1.0, service="web", revision="arn/web:13", deployment="d", desired=2)
+
+
+def test_services_keep_the_order_in_which_they_started() -> None:
+    other = events.RolloutStarted(service="job", revision="arn/job:3", deployment="d", desired=1)
+    state = board(STARTED, other, events.Drained(service="web", seconds=1.0))
+    assert [one.name for one in state.services] == ["web", "job"]
+
+
+def test_a_drained_service_has_all_its_tasks_and_no_old_one(standing: Callable[..., events.Standing]) -> None:
+    (web,) = board(
+        STARTED, events.Progressed(services=(standing(),)), events.Drained(at=5.0, service="web", seconds=4.0)
+    ).services
+    assert web.mood == "good"
+    assert web.ended == 5.0
+    assert web.standing is not None
+    assert (web.standing.running, web.standing.old) == (2, 0)
+
+
+def test_a_late_look_does_not_reopen_what_has_ended(standing: Callable[..., events.Standing]) -> None:
+    (web,) = board(
+        STARTED, events.Drained(at=5.0, service="web", seconds=4.0), events.Progressed(services=(standing(),))
+    ).services
+    assert web.mood == "good"
+
+
+def test_a_service_that_failed_and_went_back_says_what_it_serves() -> None:
+    (web,) = board(
+        STARTED,
+        events.RolloutFailed(service="web", verdict="rolled back", reason=""),
+        events.Restoring(service="web", revision="arn/web:12"),
+        events.Restored(service="web", revision="arn/web:12"),
+    ).services
+    assert (web.mood, web.state) == ("back", "serves web:12 again")
+
+
+def test_an_event_whose_beginning_was_not_seen_gets_a_line_of_its_own() -> None:
+    state = board(events.Pushed(image="web", digest="sha256:1", seconds=1.0), events.Drained(service="job", seconds=1))
+    assert [one.name for one in (*state.images, *state.services)] == ["web", "job"]
+
+
+def test_images_scroll_away_once_all_are_done() -> None:
+    building = board(
+        events.BuildStarted(image="web", reason="r"),
+        events.BuildStarted(image="job", reason="r"),
+        events.Pushed(at=2.0, image="web", digest="sha256:1", seconds=1.0),
+    )
+    assert settled(building) == (Board(), building)
+    finished, stays = settled(after(events.Pushed(at=3.0, image="job", digest="d", seconds=1.0), building))
+    assert [one.name for one in finished.images] == ["web", "job"]
+    assert stays == Board()
+
+
+def test_closing_leaves_what_has_ended_and_stops_the_rest() -> None:
+    state = closed(
+        board(
+            STARTED,
+            events.Registered(service="job", revision="arn/job:3"),
+            events.Pushed(at=1.0, image="web", digest="d", seconds=1.0),
+        ),
+        9.0,
+        KeyboardInterrupt(),
+    )
+    assert [(one.state, one.ended) for one in state.services] == [("no longer followed", 9.0), ("not rolled out", 0.0)]
+    assert state.images[0].mood == "good"
+
+
+def test_the_url_is_said_once(standing: Callable[..., Any]) -> None:
+    completed = events.Completed(seconds=12.3, calls=0, url="https://example.com")
+    assert board(completed).closing == ("Released in 12 s: https://example.com",)
+    served = events.Served(url="https://example.com/", status=200, seconds=0.1)
+    assert board(served, completed).closing == ("https://example.com/ answered 200", "Released in 12 s")
+
+
+def test_a_service_whose_new_tasks_run_is_stopping_the_old_ones(standing: Callable[..., events.Standing]) -> None:
+    assert words(standing()) == "rolling out"
+    assert words(standing(running=2)) == "stopping the old tasks"
+    assert words(standing(running=2, old=1, state="draining")) == "stopping the old tasks"
+    assert words(standing(old=0, state="failed")) == "failed"
