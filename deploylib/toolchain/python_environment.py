@@ -84,7 +84,7 @@ def is_current(environment: PythonEnvironment) -> bool:
         stamp = (environment.path / STAMP).read_text(encoding="ascii")
     except OSError:
         return False
-    return stamp == _fingerprint(environment.lock_file) and environment.python.exists()
+    return stamp == fingerprint(environment.lock_file) and environment.python.exists()
 
 
 def ensure(
@@ -109,7 +109,7 @@ def ensure(
             f"{environment.lock} could not be installed into {environment.path}:\n{error.output}",
             hint="check the connection to the Python package index, then repeat `make setup`",
         ) from error
-    (environment.path / STAMP).write_text(_fingerprint(environment.lock_file), encoding="ascii")
+    (environment.path / STAMP).write_text(fingerprint(environment.lock_file), encoding="ascii")
     return True
 
 
@@ -131,6 +131,7 @@ def _ensure_venv(interpreter: Interpreter, machine: Machine, say: Callable[[str]
             machines.install((package,), machine, say, otherwise=sentence)
 
 
-def _fingerprint(lock: Path) -> str:
+def fingerprint(lock: Path) -> str:
+    """Return what changes when the environment has to be made anew."""
     interpreter = f"{sys.implementation.cache_tag} {sys.base_prefix}"
     return hashlib.sha256(lock.read_bytes() + interpreter.encode()).hexdigest()

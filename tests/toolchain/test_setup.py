@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploylib.toolchain import python_environment, setup
+from deploylib.toolchain.os_image import OsImage, recipe_of
+from deploylib.toolchain.python_environment import STAMP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.toolchain.fake_engine import FakeEngine
+    from tests.toolchain.stage import Stage
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_setup_and_clean_need_nothing_but_the_standard_library() -> None:
+    done = python("-S", "-c", "import deploylib.toolchain.setup, deploylib.localaws.clean")
+
+    assert done.stderr == ""
+
+
+def test_an_older_python_is_one_sentence() -> None:
+    pretend = "import runpy, sys; sys.version_info = (3, 9, 2, 'final', 0); sys.version = '3.9.2 (main)'; "
+
+    done = python("-S", "-c", pretend + "runpy.run_module('deploylib.toolchain', run_name='__main__')")
+
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith("Python 3.11 or later is needed; this is 3.9.2")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_nothing_is_done_or_said_when_nothing_is_missing(stage: Stage, engine_at: Callable[..., FakeEngine]) -> None:
+    fake, machine = engine_at(stage.root / "docker.sock"), stage.machine()
+    stage.program("docker")
+    stage.program("terraform", 'echo \'{"terraform_version": "1.11.4"}\'')
+    fake.add_image(OsImage().name, labels=dict(recipe_of(OsImage(), machine, stage.checkout).labels))
+    for each in (python_environment.development(stage.checkout), python_environment.emulator(stage.checkout)):
+        each.lock_file.parent.mkdir(exist_ok=True)
+        each.lock_file.touch()
+        stage.program("python", folder=each.python.parent)
+        (each.path / STAMP).write_text(python_environment.fingerprint(each.lock_file))
+
+    tools = setup.ensure(stage.checkout, machine, stage.say)
+
+    assert (tools.engine.host, tools.terraform.version) == (fake.host, "1.11.4")
+    assert stage.said == []
+    assert stage.calls == ["terraform version -json"]
