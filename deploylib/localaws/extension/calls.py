@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 # Prefixes and names of actions that change nothing.
 READ_PREFIXES = (
-    *("BatchCheck", "BatchDescribe", "BatchGet", "Check", "Describe", "Discover", "Estimate", "Filter", "Get", "Head"),
-    *("List", "Lookup", "Preview", "Query", "Scan", "Search", "Select", "Simulate", "StartQuery", "Test", "TransactGet"),
-    *("Validate", "View"),
+    *("BatchCheck", "BatchDescribe", "BatchGet", "Check", "Describe", "Discover", "Estimate", "Filter", "Get"),
+    *("Head", "List", "Lookup", "Preview", "Query", "Scan", "Search", "Select", "Simulate", "StartQuery", "Test"),
+    *("TransactGet", "Validate", "View"),
 )
 READ_ACTIONS = frozenset({"Decrypt", "Encrypt", "GenerateDataKey", "Sign", "Verify", "StartLiveTail", "StopQuery"})
 READ_SERVICES = frozenset({"sts"})
@@ -24,9 +24,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 S3_OBJECT = 2
 S3_SUBRESOURCES = {
-    *("acl", "cors", "encryption", "lifecycle", "location", "logging", "notification", "object-lock", "ownershipControls"),
-    *("policy", "publicAccessBlock", "replication", "requestPayment", "tagging", "uploads", "versioning", "versions"),
-    *("website", "accelerate", "delete", "uploadId"),
+    *("accelerate", "acl", "cors", "delete", "encryption", "lifecycle", "location", "logging", "notification"),
+    *("object-lock", "ownershipControls", "policy", "publicAccessBlock", "replication", "requestPayment", "tagging"),
+    *("uploadId", "uploads", "versioning", "versions", "website"),
 }
 S3_ACTIONS = {
     ("GET", 0): "ListBuckets",
@@ -51,9 +51,7 @@ def is_write(service: str, action: str) -> bool:
     return not action.startswith(READ_PREFIXES)
 
 
-def action_of(
-    service: str, method: str, path: str, headers: Mapping[str, str], parameters: Mapping[str, Any]
-) -> str:
+def action_of(service: str, method: str, path: str, headers: Mapping[str, str], parameters: Mapping[str, Any]) -> str:
     """Return the name of the API call: from the target header, the `Action` parameter, or the method and path."""
     if target := headers.get("x-amz-target", ""):
         return target.rpartition(".")[2]
@@ -75,13 +73,14 @@ class CallLog:
 
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.Lock()
-        self._file = path.open("a", encoding="utf-8", buffering=1) if path else None
-        self.requests_through_load_balancers = 0
+        self._path = path
 
     def api(self, *, service: str, action: str, status: int, account: str, agent: str, started: float) -> None:
         """Log an AWS API call."""
         write = is_write(service, action)
-        self._write("api", started, service=service, action=action, status=status, account=account, write=write, agent=agent)
+        self._write(
+            "api", started, service=service, action=action, status=status, account=account, write=write, agent=agent
+        )
 
     def registry(self, *, method: str, path: str, status: int, account: str, started: float) -> None:
         """Log a request to the image registry."""
@@ -96,10 +95,10 @@ class CallLog:
         )
 
     def _write(self, kind: str, started: float, **fields: object) -> None:
-        if self._file is None:
+        if self._path is None:
             return
         moment = datetime.fromtimestamp(started, tz=UTC).isoformat(timespec="milliseconds")
         spent = round((time.time() - started) * 1000, 1)
         line = json.dumps({"time": moment, "kind": kind, **fields, "duration_ms": spent})
-        with self._lock:
-            self._file.write(line + "\n")
+        with self._lock, self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")

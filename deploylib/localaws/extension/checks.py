@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError
 
-from deploylib.localaws.extension import health
-from deploylib.localaws.extension.health import Health, Result
+from deploylib.localaws.extension.health import Result
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping, Sequence
 
     from deploylib.localaws.extension.engine import Engine
+    from deploylib.localaws.extension.health import Health, Judge
     from deploylib.localaws.extension.settings import Settings
 
 EXEC_POLL_SECONDS = 0.02
@@ -32,7 +32,7 @@ def command_of(check: Mapping[str, Any] | None) -> list[str]:
 
 def follow(
     check: Callable[[], Result],
-    judge: health.Judge,
+    judge: Judge,
     tell: Callable[[Health, Result], None],
     *,
     own_interval_seconds: float,

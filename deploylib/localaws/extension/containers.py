@@ -71,7 +71,9 @@ def joining(made: Mapping[str, Any], namespace: str) -> dict[str, Any]:
     return {**{key: value for key, value in made.items() if key not in own}, "network_mode": f"container:{namespace}"}
 
 
-def namespace_arguments(stock: Mapping[str, Any], name: str, task_arn: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def namespace_arguments(
+    stock: Mapping[str, Any], name: str, task_arn: str, labels: Mapping[str, str]
+) -> dict[str, Any]:
     """Return Docker's arguments for the pause container of a task."""
     kept = {key: stock[key] for key in ("network", "extra_hosts") if key in stock}
     return {**kept, "name": name, "labels": {**labels, TASK_LABEL: task_arn}, "read_only": True}
@@ -84,7 +86,5 @@ def shared_volumes(
     hostless = {v["name"] for v in definition.get("volumes") or [] if not (v.get("host") or {}).get("sourcePath")}
     mounted = [m for m in container.get("mountPoints") or [] if m.get("sourceVolume") in hostless]
     named = {m["sourceVolume"]: f"ecs-{task_id[:8]}-{m['sourceVolume']}" for m in mounted}
-    binds = [
-        f"{named[m['sourceVolume']]}:{m['containerPath']}:{'ro' if m.get('readOnly') else 'rw'}" for m in mounted
-    ]
+    binds = [f"{named[m['sourceVolume']]}:{m['containerPath']}:{'ro' if m.get('readOnly') else 'rw'}" for m in mounted]
     return binds, tuple(named.values())

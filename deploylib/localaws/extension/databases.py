@@ -40,14 +40,13 @@ def _install_image(image: str) -> None:
 
 def _install_containers(engine: Engine, addresses: tuple[str, ...]) -> None:
     @patching.wrap(rds, "_run_rds_container(docker_client, engine, container_kwargs, tls_names, tls_ips)")
-    def run(
-        original: Callable[..., Any], client: Any, kind: str, arguments: Params, tls_names: Any = (), tls_ips: Any = ()
-    ) -> Any:
+    def run(original: Callable[..., Any], client: Any, kind: str, arguments: Params, **tls: Any) -> Any:
         ports = {inside: [(address, port) for address in addresses] for inside, port in arguments["ports"].items()}
         for volume in arguments.get("volumes") or {}:
             engine.client.volumes.create(volume, labels=engine.labels)
         with engine.gate.passing():
-            return original(client, kind, {**arguments, "ports": ports}, tls_names, (*tls_ips, *addresses))
+            tls["tls_ips"] = (*tls.get("tls_ips", ()), *addresses)
+            return original(client, kind, {**arguments, "ports": ports}, **tls)
 
 
 def _install_managed_password() -> None:

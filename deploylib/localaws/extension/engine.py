@@ -107,7 +107,9 @@ class Engine:
 
     def volumes(self) -> list[str]:
         """Return the names of all volumes of this emulator."""
-        return [volume["Name"] for volume in self.client.api.volumes(filters={"label": [self._filter]})["Volumes"] or []]
+        return [
+            volume["Name"] for volume in self.client.api.volumes(filters={"label": [self._filter]})["Volumes"] or []
+        ]
 
     def follow_exits(self, wake: Callable[[str], None], wake_all: Callable[[], None]) -> None:
         """Call *wake* with a task's ARN for each of its containers that exits. Never returns."""

@@ -60,7 +60,9 @@ class Judge:
 
     def interval_seconds(self, quick: float, own: float) -> float:
         """Return how long to wait for the next check: *quick* until there is a verdict."""
-        return quick if self.verdict is Health.UNKNOWN or self.failures else max(quick, min(own, SETTLED_INTERVAL_SECONDS))
+        return (
+            quick if self.verdict is Health.UNKNOWN or self.failures else max(quick, min(own, SETTLED_INTERVAL_SECONDS))
+        )
 
 
 def target_judge(group: Mapping[str, Any], grace_seconds: float, *, patience_seconds: float, now: float) -> Judge:

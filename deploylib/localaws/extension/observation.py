@@ -28,27 +28,25 @@ def install(log: CallLog) -> None:
 
 def _install_api(log: CallLog) -> None:
     @patching.wrap(app, "_dispatch_service_request(method, path, headers, body, query_params, request_id)")
-    async def dispatched(
-        original: Callable[..., Any], method: str, path: str, headers: Any, body: bytes, query: Any, request: str
-    ) -> Any:
+    async def dispatched(original: Callable[..., Any], method: str, path: str, headers: Any, *rest: Any) -> Any:
         started = time.time()
-        answer = await original(method, path, headers, body, query, request)
+        answer = await original(method, path, headers, *rest)
         if not path.startswith(INTERNAL):
+            body, query, _ = rest
             parameters = app._routing_params(method, path, headers, body, query)
             service = app.detect_service(method, path, headers, parameters)
             action = action_of(service, method, path, headers, parameters)
-            _note(log, service, action, answer[0], headers, started)
+            _note(log, (service, action, answer[0]), headers, started)
         return answer
 
     @patching.wrap(app, "_handle_s3_vhost_request(host, path, method, headers, body, query_params)")
-    async def on_bucket_host(
-        original: Callable[..., Any], host: str, path: str, method: str, headers: Any, body: bytes, query: Any
-    ) -> Any:
+    async def on_bucket_host(original: Callable[..., Any], host: str, path: str, method: str, *rest: Any) -> Any:
         started = time.time()
-        answer = await original(host, path, method, headers, body, query)
+        answer = await original(host, path, method, *rest)
         if answer is not None:
+            headers, _, query = rest
             action = action_of("s3", method, f"/{host.partition('.')[0]}{path}", headers, query)
-            _note(log, "s3", action, answer[0], headers, started)
+            _note(log, ("s3", action, answer[0]), headers, started)
         return answer
 
 
@@ -62,8 +60,6 @@ def _install_registry(log: CallLog) -> None:
         return answer
 
 
-def _note(log: CallLog, service: str, action: str, status: int, headers: Any, started: float) -> None:
-    agent = headers.get("user-agent", "").partition(" ")[0]
-    log.api(
-        service=service, action=action, status=status, account=get_account_id(), agent=agent, started=started
-    )
+def _note(log: CallLog, answered: tuple[str, str, int], headers: Any, started: float) -> None:
+    (service, action, status), agent = answered, headers.get("user-agent", "").partition(" ")[0]
+    log.api(service=service, action=action, status=status, account=get_account_id(), agent=agent, started=started)

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import request_scope
 from ministack.services import ecs, ssm
 
 from deploylib.localaws.extension import patching
-from deploylib.localaws.extension.tasks import SCHEDULER, Stop
+from deploylib.localaws.extension.record import Stop
+from deploylib.localaws.extension.vitals import SCHEDULER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from deploylib.localaws.extension.engine import Engine
     from deploylib.localaws.extension.services import Scheduler
     from deploylib.localaws.extension.tasks import Runs
 
 Data = dict[str, Any]
+Operation = Callable[[Data], Any]
 
 # Private names that are used as they are.
 USED = (
-    *("_tasks", "_services", "_task_defs", "_tags", "_awslogs_config", "_build_run_kwargs", "_circuit_breaker_threshold"),
-    *("_cluster_name_from_arn", "_deployment_for_task", "_emit_awslogs_event", "_ensure_awslogs_stream", "_iso"),
-    *("_primary_deployment", "_recount_cluster", "_register_metadata", "_resolve_cluster_name", "_resolve_service_ref"),
-    *("_resolve_container_secrets", "_resolve_task", "_resolve_td_key", "_sanitize", "_SecretResolutionError"),
+    *("_tags", "_task_defs", "_tasks", "_services", "_SecretResolutionError", "_awslogs_config", "_build_run_kwargs"),
+    *("_circuit_breaker_threshold", "_cluster_name_from_arn", "_deployment_for_task", "_emit_awslogs_event"),
+    *("_ensure_awslogs_stream", "_iso", "_primary_deployment", "_recount_cluster", "_register_metadata"),
+    *("_resolve_cluster_name", "_resolve_container_secrets", "_resolve_service_ref", "_resolve_task"),
+    *("_resolve_td_key", "_sanitize"),
 )
 # Fields of UpdateService that MiniStack drops.
 UPDATED = (
@@ -42,7 +44,7 @@ def install(engine: Engine, scheduler: Scheduler, runs: Runs) -> None:
     patching.require(ecs, *USED)
     _install_tasks(engine, runs)
     _install_scheduling(scheduler)
-    _install_services(scheduler, runs)
+    _install_services(scheduler)
 
     @patching.wrap(ssm, "resolve_parameter_value(name_or_arn, version, decrypt)")
     def decrypted(original: Callable[..., Any], name: str, version: Any = None, decrypt: Any = None) -> Any:  # noqa: ARG001
@@ -100,48 +102,63 @@ def _install_scheduling(scheduler: Scheduler) -> None:
         return {**deployment, "rolloutState": "IN_PROGRESS", "rolloutStateReason": reason}
 
 
-def _install_services(scheduler: Scheduler, runs: Runs) -> None:
+def _install_services(scheduler: Scheduler) -> None:
     @patching.wrap(ecs, "_create_service(data)")
-    def create(original: Callable[..., Any], data: Data) -> Any:
+    def create(original: Operation, data: Data) -> Any:
         with scheduler.lock:
-            service = _service(data, data.get("serviceName"))
-            if service and service["status"] == "DRAINING":
-                return _refused("Unable to Start a service that is still Draining.")
-            if refusal := _bad_definition(data):
-                return refusal
-            return _rewritten(original(data), _service(data, data.get("serviceName")), data)
+            return _created(original, data)
 
     @patching.wrap(ecs, "_update_service(data)")
-    def update(original: Callable[..., Any], data: Data) -> Any:
+    def update(original: Operation, data: Data) -> Any:
         with scheduler.lock:
-            service = _service(data, data.get("service"))
-            if service and service["status"] != "ACTIVE":
-                return ecs.error_response_json("ServiceNotActiveException", "Service was not ACTIVE.", 400)
-            if refusal := _bad_definition(data):
-                return refusal
-            known = len(service["events"]) if service else 0
-            answer = original(data)
-            if service:  # MiniStack tells of draining one task at every update
-                del service["events"][: len(service["events"]) - known]
-            return _rewritten(answer, service, data)
+            return _updated(original, data)
 
     @patching.wrap(ecs, "_delete_service(data)")
-    def delete(original: Callable[..., Any], data: Data) -> Any:
+    def delete(original: Operation, data: Data) -> Any:
         with scheduler.lock:
-            service = _service(data, data.get("service"))
-            if service and (data.get("force") or not service.get("desiredCount")):
-                scheduler.stop_all(service)  # MiniStack would stop them as if a user had asked
-            answer = original(data)
-            if answer[0] != 200 or service is None:  # noqa: PLR2004 - HTTP
-                return answer
-            service["status"] = "DRAINING"
-            scheduler.nudge(f"{ecs._cluster_name_from_arn(service['clusterArn'])}/{service['serviceName']}")
-            return ecs.json_response({"service": ecs._sanitize(service)})
+            return _deleted(original, data, scheduler)
 
     @patching.wrap(ecs, "_describe_services(data)")
-    def describe(original: Callable[..., Any], data: Data) -> Any:
+    def describe(original: Operation, data: Data) -> Any:
         with scheduler.lock:
             return original(data)
+
+
+def _created(original: Operation, data: Data) -> Any:
+    service = _service(data, data.get("serviceName"))
+    if service and service["status"] == "DRAINING":
+        message = "Unable to Start a service that is still Draining."
+        return ecs.error_response_json("InvalidParameterException", message, 400)
+    if refusal := _bad_definition(data):
+        return refusal
+    return _rewritten(original(data), _service(data, data.get("serviceName")), data)
+
+
+def _updated(original: Operation, data: Data) -> Any:
+    service = _service(data, data.get("service"))
+    if service is None:
+        return original(data)
+    if service["status"] != "ACTIVE":
+        return ecs.error_response_json("ServiceNotActiveException", "Service was not ACTIVE.", 400)
+    if refusal := _bad_definition(data):
+        return refusal
+    known = len(service["events"])
+    answer = original(data)
+    # MiniStack tells of draining one task at every update.
+    del service["events"][: len(service["events"]) - known]
+    return _rewritten(answer, service, data)
+
+
+def _deleted(original: Operation, data: Data, scheduler: Scheduler) -> Any:
+    service = _service(data, data.get("service"))
+    if service and (data.get("force") or not service.get("desiredCount")):
+        scheduler.stop_all(service)  # MiniStack would stop them as if a user had asked
+    answer = original(data)
+    if answer[0] != 200 or service is None:  # noqa: PLR2004 - HTTP
+        return answer
+    service["status"] = "DRAINING"
+    scheduler.nudge(f"{ecs._cluster_name_from_arn(service['clusterArn'])}/{service['serviceName']}")
+    return ecs.json_response({"service": ecs._sanitize(service)})
 
 
 def _service(data: Data, reference: Any) -> Data | None:
@@ -171,10 +188,6 @@ def _rewritten(answer: Any, service: Data | None, data: Data) -> Any:
     if not primary["rolloutStateReason"]:
         primary["rolloutStateReason"] = f"ECS deployment {primary['id']} in progress."
     return ecs.json_response({"service": ecs._sanitize(service)})
-
-
-def _refused(message: str) -> Any:
-    return ecs.error_response_json("InvalidParameterException", message, 400)
 
 
 def _client_error(message: str) -> Any:

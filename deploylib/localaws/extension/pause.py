@@ -22,8 +22,8 @@ PT_LOAD, READ_AND_EXECUTE = 1, 5
 
 # machine id of ELF, and: loop { pause() } — arm64 has no pause(2), so ppoll(0, 0, 0, 0) there.
 PROGRAMS = {
-    "x86_64": (62, bytes.fromhex("b822000000" "0f05" "ebf7")),
-    "aarch64": (183, bytes.fromhex("000080d2" "010080d2" "020080d2" "030080d2" "280980d2" "010000d4" "faffff17")),
+    "x86_64": (62, bytes.fromhex("b8220000000f05ebf7")),
+    "aarch64": (183, bytes.fromhex("000080d2010080d2020080d2030080d2280980d2010000d4faffff17")),
 }
 
 

@@ -92,7 +92,8 @@ def _old_to_stop(old: Sequence[TaskView], steady: int, wanted: Wanted, blocked: 
 
 
 def _newest_first(tasks: Sequence[TaskView]) -> list[TaskView]:
-    return sorted(reversed(tasks), key=lambda task: task.stage is Stage.STEADY)
+    newest_first = tasks[::-1]
+    return sorted(newest_first, key=lambda task: task.stage is Stage.STEADY)
 
 
 def _least_steady_first(tasks: Sequence[TaskView]) -> list[TaskView]:
@@ -100,7 +101,7 @@ def _least_steady_first(tasks: Sequence[TaskView]) -> list[TaskView]:
 
 
 def restart_delay_seconds(failures: int, maximum: float) -> float:
-    """Return how long to wait before the next task, after so many *failures* in a row: the first few restart at once."""
+    """Return the wait before the next task, after so many *failures* in a row: the first few restart at once."""
     if failures <= FREE_RESTARTS:
         return 0.0
     return float(min(maximum, FIRST_RESTART_DELAY_SECONDS * 2 ** min(failures - FREE_RESTARTS - 1, 16)))

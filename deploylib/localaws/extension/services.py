@@ -18,10 +18,13 @@ from ministack.core.responses import get_account_id, get_region, new_uuid, reque
 from ministack.services import ecs
 
 from deploylib.localaws.extension import rollout
+from deploylib.localaws.extension.record import Stop
 from deploylib.localaws.extension.rollout import Stage, TaskView, Wanted
-from deploylib.localaws.extension.tasks import SCHEDULER, Stop, scope_of
+from deploylib.localaws.extension.vitals import SCHEDULER
 
 if TYPE_CHECKING:
+    import contextlib
+
     from deploylib.localaws.extension.health import Result
     from deploylib.localaws.extension.settings import Settings
     from deploylib.localaws.extension.targets import Target
@@ -73,12 +76,12 @@ class Scheduler:
     def changed(self, task: dict[str, Any]) -> None:
         """Look at the service of a task."""
         if key := service_key(task):
-            with scope_of(task):
+            with _scope_of(task):
                 self.nudge(key)
 
     def failed(self, task: dict[str, Any], stop: Stop) -> None:
         """Count the failure of a task against its deployment."""
-        with self.lock, scope_of(task):
+        with self.lock, _scope_of(task):
             service = service_of(task)
             if service is None or service["status"] != "ACTIVE":
                 return
@@ -91,7 +94,7 @@ class Scheduler:
 
     def unhealthy(self, task: dict[str, Any], target: Target, result: Result) -> None:
         """Tell why a target is unhealthy, as ECS does in the service's events."""
-        with self.lock, scope_of(task):
+        with self.lock, _scope_of(task):
             if service := service_of(task):
                 where = f"(task {_short(task['taskArn'])}) (port {target.port}) is unhealthy in"
                 _event(service, f"{where} (target-group {target.group}) due to (reason {result.description})")
@@ -237,9 +240,15 @@ class Scheduler:
     def _break_circuit(self, key: str, service: dict[str, Any], primary: dict[str, Any]) -> None:
         breaker = rollout.breaker(service)
         failures = int(primary.get("failedTasks") or 0)
-        if primary["rolloutState"] != "IN_PROGRESS" or not breaker or failures < ecs._circuit_breaker_threshold(service):
+        if (
+            primary["rolloutState"] != "IN_PROGRESS"
+            or not breaker
+            or failures < ecs._circuit_breaker_threshold(service)
+        ):
             return
-        _update(primary, rolloutState="FAILED", rolloutStateReason=FAILED_TO_START, desiredCount=0, _failed_at=time.time())
+        _update(
+            primary, rolloutState="FAILED", rolloutStateReason=FAILED_TO_START, desiredCount=0, _failed_at=time.time()
+        )
         _event(service, f"(deployment {primary['id']}) deployment failed: tasks failed to start.")
         self.nudge(key, self._settings.failed_kept_seconds)
         if breaker.get("rollback"):
@@ -318,6 +327,12 @@ def _view(service: dict[str, Any], task: dict[str, Any]) -> TaskView:
     stage = (Stage.STEADY if task.get("_steady") else Stage.RUNNING) if running else Stage.STARTING
     deployment = ecs._deployment_for_task(service, task)
     return TaskView(arn=task["taskArn"], deployment=deployment["id"] if deployment else "", stage=stage)
+
+
+def _scope_of(task: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
+    """Act for the account and region of a task."""
+    region, account = task["taskArn"].split(":")[3:5]
+    return request_scope(account, region)  # type: ignore[no-any-return]
 
 
 def _short(arn: str) -> str:

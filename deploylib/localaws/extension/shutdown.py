@@ -11,7 +11,7 @@ from docker.errors import DockerException
 from ministack import app
 
 from deploylib.localaws.extension import patching, pause
-from deploylib.localaws.extension.tasks import SCHEDULER, Stop
+from deploylib.localaws.extension.tasks import GOING_DOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def install(engine: Engine, scheduler: Scheduler, runs: Runs, *, keep_volumes: b
         if not include_unlabelled:  # the end; at the start it says True
             scheduler.close()
             engine.gate.close(CREATION_SECONDS)
-            runs.stop_all(Stop(reason="The local AWS is going down", code=SCHEDULER), TASKS_SECONDS)
+            runs.stop_all(GOING_DOWN, TASKS_SECONDS)
         # Never the containers that carry no owner's label: they may be another MiniStack's.
         original(False)
         remove_all(engine, keep_volumes=keep_volumes)

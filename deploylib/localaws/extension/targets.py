@@ -124,9 +124,7 @@ def install(book: Book) -> None:
     """Count requests to targets and tell their true health."""
     patching.require(alb, "_tgs", "_targets", "_tg_attrs", "_xml", "_error", "_p", "_parse_targets_param")
 
-    @patching.wrap(
-        alb, "_proxy_http_target(target, tg, method, path, headers, body, query_params, raw_query_string)"
-    )
+    @patching.wrap(alb, "_proxy_http_target(target, tg, method, path, headers, body, query_params, raw_query_string)")
     async def counted(original: Callable[..., Any], target: dict[str, Any], group: dict[str, Any], *args: Any) -> Any:
         key = str(target.get("Id", "")), int(target.get("Port") or group.get("Port") or 80)
         book.count(*key, 1)

@@ -26,7 +26,22 @@ ROOT = Path(__file__).resolve().parents[3]
 PYTHON = Path(os.environ.get("LOCALAWS_PYTHON") or ROOT / ".tools/emulator/bin/python")
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 LABEL = "deploylib.localaws.instance"
-APPLETS = ("sh", "sleep", "httpd", "wget", "cat", "echo", "mkdir", "id", "pwd", "hostname", "touch", "true", "false", "ls")
+APPLETS = (
+    "sh",
+    "sleep",
+    "httpd",
+    "wget",
+    "cat",
+    "echo",
+    "mkdir",
+    "id",
+    "pwd",
+    "hostname",
+    "touch",
+    "true",
+    "false",
+    "ls",
+)
 CGI = {
     "version": '#!/bin/sh\nprintf "Content-Type: text/plain\\n\\n$VERSION"\n',
     "slow": '#!/bin/sh\nsleep 1\nprintf "Content-Type: text/plain\\n\\nslow $VERSION"\n',
@@ -70,7 +85,7 @@ class Emulator:
         return docker("ps", "-q", *options, "--filter", f"label={LABEL}={self.instance}").split()
 
     def get(self, balancer: str, path: str = "/cgi-bin/version") -> tuple[int, str]:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")  # noqa: S310 - http, our own
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")
         request.add_header("Host", f"{balancer}.alb.localhost:{self.port}")
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the same
@@ -257,7 +272,9 @@ def service(aws: Emulator, balancer: Balancer, image: str) -> Iterator[Callable[
     """Create services behind the balancer, and delete them afterwards."""
     made: list[str] = []
 
-    def create(definition: str, *, desired: int = 2, balanced: bool = True, rollback: bool = True, **fields: Any) -> str:
+    def create(
+        definition: str, *, desired: int = 2, balanced: bool = True, rollback: bool = True, **fields: Any
+    ) -> str:
         name = f"svc-{uuid.uuid4().hex[:8]}"
         breaker = {"enable": True, "rollback": rollback}
         balancers = [{"targetGroupArn": balancer.group, "containerName": "web", "containerPort": 8080}]
