@@ -63,13 +63,23 @@ def recipes(environment: Environment, checkout: Checkout) -> tuple[Recipe, ...]:
 
     Raises `ConfigError` for a Dockerfile that cannot be rendered and for build arguments that it does not declare.
     """
-    kitchen = _Kitchen(context=Context(environment.context), checkout=checkout, platform=environment.images.platform)
-    images = environment.images
+    kitchen, images = _kitchen(environment, checkout), environment.images
     base = kitchen.recipe(BASE, images.base, None) if images.base else None
     if BASE in images.roles:
         raise ConfigError(f"images.roles.{BASE}: this name is the base image's", hint="rename the role")
     roles = (kitchen.recipe(name, settings, base) for name, settings in images.roles.items())
     return (*((base,) if base else ()), *roles)
+
+
+def base_recipe(environment: Environment, checkout: Checkout) -> Recipe:
+    """Return the recipe of the base image alone; raise `ConfigError` when the app has none."""
+    if not environment.images.base:
+        raise ConfigError("this app has no base image", hint="add [images.base] to environments/common.toml")
+    return _kitchen(environment, checkout).recipe(BASE, environment.images.base, None)
+
+
+def _kitchen(environment: Environment, checkout: Checkout) -> _Kitchen:
+    return _Kitchen(context=Context(environment.context), checkout=checkout, platform=environment.images.platform)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,206 @@
+"""Images as planned: the base first, then every role at once; each is built, pushed and tagged by its own thread.
+
+Threads only report. What they say comes out of one queue, as events of this generator, so whoever follows it sees one
+story, and whoever leaves it (an error, Ctrl-C, a closed generator) stops every program that still runs.
+
+The content tag goes first, with the layers; a commit's tag follows as a second name of the same manifest. Stopped in
+between, an image is in the registry as what it is, and the next run adds the missing name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Protocol
+
+from deploylib import process
+from deploylib.errors import AwsError, ImageError
+from deploylib.events import BuildLogged, BuildStarted, Built, Event, Noticed, Pushed, Tagged
+from deploylib.images import docker, login, registry
+from deploylib.images.planning import BASE
+
+if TYPE_CHECKING:
+    from types_boto3_ecr.client import ECRClient
+
+    from deploylib.aws import Account
+    from deploylib.clock import Clock
+    from deploylib.images.planning import ImagePlan
+    from deploylib.images.recipe import Recipe
+
+STOPPING_SECONDS = 0.05
+
+Emit = Callable[[Event], None]
+Job = Callable[[Emit], str]
+
+
+class Builder(Protocol):
+    """What builds and pushes; `docker.Docker` is one."""
+
+    def build(
+        self, recipe: Recipe, reference: str, *, base: str, line: Callable[[str], None], use_cache: bool = True
+    ) -> None:
+        """Build *recipe* on *base* as *reference*."""
+
+    def push(self, image: str, reference: str) -> str:
+        """Push *reference*; return its digest where that is told."""
+
+
+Connect = Callable[[Mapping[str, str]], Builder]
+
+
+def carry_out(
+    account: Account,
+    repository: str,
+    recipes: Sequence[Recipe],
+    plans: Sequence[ImagePlan],
+    *,
+    clock: Clock,
+    connect: Connect = docker.connect,
+    use_cache: bool = True,
+) -> Generator[Event, None, dict[str, str]]:
+    """Build, push and tag what *plans* say; return the digest of every planned image.
+
+    The engine is looked for, and the log-in made, only when something has to be built. Raises `ImageError` naming the
+    image that failed; the others are stopped.
+    """
+    made_of = {one.image: one for one in recipes}
+    digests = {one.image: one.digest for one in plans if one.action == "reuse"}
+    work = [one for one in plans if one.action == "build"]
+    try:
+        yield from _tag(account.ecr, repository, plans)
+        if work:
+            with login.logged_in(account.ecr, repository) as variables:
+                shop = _Workshop(
+                    ecr=account.ecr,
+                    repository=repository,
+                    builder=connect(variables),
+                    clock=clock,
+                    use_cache=use_cache,
+                )
+                for batch in ([one for one in work if one.image == BASE], [one for one in work if one.image != BASE]):
+                    jobs = {one.image: shop.job(made_of[one.image], one, digests.get(BASE, "")) for one in batch}
+                    digests |= yield from _together(jobs)
+    except AwsError as error:
+        raise ImageError(str(error), hint=error.hint) from error
+    return digests
+
+
+def _tag(ecr: ECRClient, repository: str, plans: Sequence[ImagePlan]) -> Generator[Event, None, None]:
+    for plan in plans:
+        for tag in plan.missing_tags:
+            if registry.put_tag(ecr, repository, tag, digest=plan.digest):
+                yield Tagged(image=plan.image, tag=tag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Workshop:
+    """What the making of every image needs."""
+
+    ecr: ECRClient
+    repository: str
+    builder: Builder
+    clock: Clock
+    use_cache: bool
+
+    def job(self, recipe: Recipe, plan: ImagePlan, base: str) -> Job:
+        """Return what makes one image and says its digest; *base* is the digest of the base image."""
+
+        def make(emit: Emit) -> str:
+            reference = f"{self.repository}:{plan.tags[0]}"
+            started = self.clock.monotonic()
+            emit(BuildStarted(image=plan.image, reason=plan.reason))
+            self.builder.build(
+                recipe,
+                reference,
+                base=f"{self.repository}@{base}",
+                line=lambda text: emit(BuildLogged(image=plan.image, line=text)),
+                use_cache=self.use_cache,
+            )
+            built = self.clock.monotonic()
+            emit(Built(image=plan.image, seconds=built - started))
+            digest = self._push(plan, reference, emit)
+            emit(Pushed(image=plan.image, digest=digest, seconds=self.clock.monotonic() - built))
+            return digest
+
+        return make
+
+    def _push(self, plan: ImagePlan, reference: str, emit: Emit) -> str:
+        """Push the image and give it its other tags; return the digest that the registry has.
+
+        When somebody else pushed the same content while we built it, theirs is as good, and it is there.
+        """
+        content, *others = plan.tags
+        told = ""
+        try:
+            told = self.builder.push(plan.image, reference)
+        except docker.TagTakenError:
+            emit(Noticed(message=f"{plan.image}: somebody else pushed {content} meanwhile; theirs is used"))
+        held = registry.manifest(self.ecr, self.repository, content)
+        if told not in {"", held.digest}:
+            raise ImageError(f"{plan.image}: {reference} was pushed as {told}, but the registry has {held.digest}")
+        for tag in others:
+            registry.put_manifest(self.ecr, self.repository, tag, held)
+        return held.digest
+
+
+class _HaltedError(Exception):
+    """Another image failed, or nobody follows any more: this thread has nothing to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """What a thread says last."""
+
+    image: str
+    digest: str = ""
+    error: BaseException | None = None
+
+
+def _together(jobs: Mapping[str, Job]) -> Generator[Event, None, dict[str, str]]:
+    """Run *jobs* at once and yield what they say; the first that fails stops the others."""
+    news: SimpleQueue[Event | _Ended] = SimpleQueue()
+    halted = threading.Event()
+    threads = [
+        threading.Thread(target=_work, args=(image, job, news, halted), name=f"image {image}", daemon=True)
+        for image, job in jobs.items()
+    ]
+    digests: dict[str, str] = {}
+    try:
+        for thread in threads:
+            thread.start()
+        while len(digests) < len(jobs):
+            said = news.get()
+            if isinstance(said, Event):
+                yield said
+            elif said.error:
+                raise said.error
+            else:
+                digests[said.image] = said.digest
+    finally:
+        _stop(threads, halted)
+    return digests
+
+
+def _work(image: str, job: Job, news: SimpleQueue[Event | _Ended], halted: threading.Event) -> None:
+    def emit(event: Event) -> None:
+        if halted.is_set():
+            raise _HaltedError
+        news.put(event)
+
+    try:
+        news.put(_Ended(image=image, digest=job(emit)))
+    except BaseException as error:  # noqa: BLE001  # it is raised again where somebody listens
+        news.put(_Ended(image=image, error=error))
+
+
+def _stop(threads: Sequence[threading.Thread], halted: threading.Event) -> None:
+    """Stop what still runs, again and again: a thread may be just about to start its next program."""
+    halted.set()
+    for thread in threads:
+        while thread.is_alive():
+            with contextlib.suppress(ProcessLookupError):  # it ended in this very moment
+                process.stop_all()
+            thread.join(STOPPING_SECONDS)
