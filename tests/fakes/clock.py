@@ -21,7 +21,7 @@ class FakeClock:
     def __init__(self) -> None:
         self.naps: list[float] = []
         self._now = 0.0
-        self._arranged: list[tuple[float, int, Callable[[], None]]] = []
+        self._arranged: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self.lock = threading.RLock()
 
@@ -37,7 +37,7 @@ class FakeClock:
         self.naps.append(seconds)
         self.advance(seconds)
 
-    def after(self, seconds: float, do: Callable[[], None]) -> None:
+    def after(self, seconds: float, do: Callable[[], object]) -> None:
         """Arrange *do* for *seconds* from now. What it raises comes out of the sleep that reaches it (Ctrl-C)."""
         with self.lock:
             heapq.heappush(self._arranged, (self._now + seconds, next(self._order), do))

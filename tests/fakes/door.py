@@ -129,6 +129,7 @@ class FakeClient:
                 raise self._error(name, refused.code, str(refused)) from refused
             if refusal:
                 raise self._error(name, refusal.code, refusal.message)
+            self._conform(name, response)
             return copy.deepcopy(response)
 
     def can_paginate(self, operation_name: str) -> bool:
@@ -153,6 +154,12 @@ class FakeClient:
         report = ParamValidator().validate(request, shape)
         if report.has_errors():
             raise ParamValidationError(report=report.generate_report())
+
+    def _conform(self, name: str, response: Response) -> None:
+        """Answer nothing that AWS could not answer: a misspelt field would let a wrong reader pass."""
+        shape = self.meta.service_model.operation_model(_operations(self.service)[name]).output_shape
+        report = ParamValidator().validate(response, shape)
+        assert not report.has_errors(), f"the fake's answer to {name}: {report.generate_report()}"
 
     def _refusal(self, name: str) -> Refusal | None:
         found = next((one for one in self._refusals if one.times > 0 and one.operation in ("", name)), None)

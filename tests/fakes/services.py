@@ -140,6 +140,7 @@ class Service:
 
     def scale(self, desired: int) -> None:
         self.desired = self.primary.desired = desired
+        self.steady = False
         self.look_soon()
 
     # The scheduler
@@ -171,7 +172,7 @@ class Service:
         if deployment.status == "PRIMARY" and self.breaker["enable"]:
             if deployment.failed_tasks >= self.breaker_threshold:
                 self._trip(deployment)
-        elif deployment.failed_tasks == BREAKER_MINIMUM:
+        elif deployment.failed_tasks % BREAKER_MINIMUM == 0:
             self.say("is unable to consistently start tasks successfully. For more information, see the "
                      "Troubleshooting section of the Amazon ECS Developer Guide.")  # fmt: skip
 
@@ -180,8 +181,12 @@ class Service:
         if self.status != "ACTIVE":
             return
         self._start_tasks()
+        if self._complete():  # some complete before they stop the old tasks
+            self.look_soon()
+            return
         self._stop_old()
         self._scale_in()
+        self._complete()
         self._settle()
 
     def _start_tasks(self) -> None:
@@ -243,19 +248,29 @@ class Service:
         for one in tasks:
             one.stop("ServiceSchedulerInitiated", f"Scaling activity initiated by (deployment {deployment.id})")
 
+    def _complete(self) -> bool:
+        """Complete the PRIMARY deployment when it has what it wants; return whether that is so now."""
+        primary = self.primary
+        if primary.state != "IN_PROGRESS" or not self._enough() or not self._old_gone():
+            return False
+        primary.state, primary.reason = "COMPLETED", f"ECS deployment {primary.id} completed."
+        primary.updated_at, self.last_completed = self.clock.time(), primary
+        self.say(f"(deployment {primary.id}) deployment completed.")
+        return True
+
     def _settle(self) -> None:
-        """Complete the PRIMARY deployment when it has what it wants, and drop deployments that are over."""
-        primary, mine = self.primary, self.of(self.primary)
-        enough = sum(one.proven for one in mine) == _count_wanted(mine) == self.desired
-        if primary.state == "IN_PROGRESS" and enough and self._old_gone():
-            primary.state, primary.reason = "COMPLETED", f"ECS deployment {primary.id} completed."
-            primary.updated_at, self.last_completed = self.clock.time(), primary
-            self.say(f"(deployment {primary.id}) deployment completed.")
-        if primary.state == "COMPLETED" and enough and not self.steady and not any(one.wanted for one in self._old()):
-            self.steady = True
+        """Say once that nothing is left to do, and drop deployments that are over."""
+        steady = self.primary.state == "COMPLETED" and self._enough() and not any(one.wanted for one in self._old())
+        if steady and not self.steady:
             self.say("has reached a steady state.")
-        for one in [one for one in self.deployments if one is not primary]:
+        self.steady = steady
+        for one in [one for one in self.deployments if one is not self.primary]:
             self._retire(one)
+
+    def _enough(self) -> bool:
+        """Whether the PRIMARY deployment runs just what is desired, and all of it is healthy."""
+        mine = self.of(self.primary)
+        return sum(one.proven for one in mine) == _count_wanted(mine) == self.desired
 
     def _old_gone(self) -> bool:
         match self.habits().completes:
