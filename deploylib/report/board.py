@@ -61,6 +61,25 @@ def settled(board: Board) -> tuple[Board, Board]:
     return Board(images=images, migration=migration), stays
 
 
+def fitting(board: Board, height: int) -> Board:
+    """Return *board* so that its picture has at most *height* lines, if leaving out what matters less is enough."""
+    if _height(board) > height:
+        services = tuple(replace(one, detail="") if one.standing else one for one in board.services)
+        board = replace(board, services=services)
+    if _height(board) > height:
+        done = sum(one.ended is not None for one in board.services)
+        moving = tuple(one for one in board.services if one.ended is None)
+        count = Line(name="", since=0.0, ended=0.0, mood="good", state=f"{done} more services have ended")
+        board = replace(board, images=(), services=(*moving, *([count] if done else [])))
+    return board
+
+
+def _height(board: Board) -> int:
+    details = sum(bool(one.standing and one.detail and one.ended is None) for one in board.services)
+    titles = bool(board.images) + bool(board.services)
+    return len((*board.images, *board.migration, *board.services, *board.closing)) + details + titles
+
+
 def closed(board: Board, now: float, error: BaseException | None = None) -> Board:
     """Return *board* when nothing will come any more: what was under way is left as it is, *error* says why."""
     failed = error is not None and not isinstance(error, KeyboardInterrupt)
@@ -195,7 +214,7 @@ def _served(event: events.Served, board: Board) -> Board:
 
 @after.register
 def _completed(event: events.Completed, board: Board) -> Board:
-    calls = f", {event.calls} calls to AWS" if event.calls else ""
+    calls = f", {event.calls} {'call' if event.calls == 1 else 'calls'} to AWS" if event.calls else ""
     address = f": {event.url}" if event.url and not board.closing else ""
     return replace(board, closing=(*board.closing, f"Released in {elapsed(event.seconds)}{calls}{address}"))
 

@@ -52,9 +52,12 @@ def _ask(environment: Environment, question: str, answers: TextIO, console: Cons
     """Ask once; anything but agreement is a refusal."""
     wanted = f"type {environment.name} to go on" if environment.protected else "y/N"
     console.print(Text.assemble((f"{question}?", "bold"), f" [{wanted}] "), end="")
-    given = answers.readline()
-    if not given.endswith("\n"):
-        console.print()  # Ctrl-D leaves the cursor behind the question
+    given = ""
+    try:
+        given = answers.readline()
+    finally:
+        if not given.endswith("\n"):
+            console.print()  # Ctrl-C and Ctrl-D leave the cursor behind the question
     agreed = given.strip() == environment.name if environment.protected else given.strip().lower() in YES
     if not agreed:
         raise RefusedError("not confirmed; nothing was changed")

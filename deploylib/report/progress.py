@@ -175,7 +175,8 @@ class _Moving:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         options = options.update_width(self._width())
-        yield from console.render(picture.drawn(self._state, now=self._seconds(), width=options.max_width), options)
+        shown = self._state if self._over.is_set() else board.fitting(self._state, console.height)
+        yield from console.render(picture.drawn(shown, now=self._seconds(), width=options.max_width), options)
 
     def _show(self, event: events.Event) -> None:
         state, passed = _next(self._state, event, self._width())

@@ -100,7 +100,7 @@ def _noticed(event: events.Noticed) -> str:
 
 @sentence.register
 def _completed(event: events.Completed) -> str:
-    calls = f", {event.calls} calls to AWS" if event.calls else ""
+    calls = f", {event.calls} {'call' if event.calls == 1 else 'calls'} to AWS" if event.calls else ""
     return f"released in {elapsed(event.seconds)}{calls}"
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from deploylib import events
-from deploylib.report.board import Board, after, closed, settled, words
+from deploylib.report.board import Board, after, closed, fitting, settled, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +67,22 @@ def test_images_scroll_away_once_all_are_done() -> None:
     finished, stays = settled(after(events.Pushed(at=3.0, image="job", digest="d", seconds=1.0), building))
     assert [one.name for one in finished.images] == ["web", "job"]
     assert stays == Board()
+
+
+def test_a_board_that_is_too_high_drops_messages_then_what_has_ended(
+    standing: Callable[..., events.Standing],
+) -> None:
+    names = [f"service-{number}" for number in range(6)]
+    state = board(
+        *(events.RolloutStarted(service=one, revision="r", deployment="d", desired=2) for one in names),
+        events.Progressed(services=tuple(standing(one, message="has started 2 tasks") for one in names)),
+        *(events.Drained(service=one, seconds=1.0) for one in names[:3]),
+    )
+    assert fitting(state, 10) == state
+    without = fitting(state, 9)
+    assert [one.name for one in without.services] == names
+    assert not any(one.detail for one in without.services)
+    assert [one.name or one.state for one in fitting(state, 5).services] == [*names[3:], "3 more services have ended"]
 
 
 def test_closing_leaves_what_has_ended_and_stops_the_rest() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import pytest
 
@@ -102,6 +102,20 @@ def test_the_name_of_another_environment_is_refused(
 ) -> None:
     with pytest.raises(RefusedError, match="'stg', but this is prd"):
         ask(Terminal("prd\n"), protected=protected, yes=True, confirm="stg")
+
+
+def test_ctrl_c_at_the_question_leaves_the_cursor_on_a_new_line(screen: Callable[..., Any]) -> None:
+    class Interrupting:
+        def isatty(self) -> bool:
+            return True
+
+        def readline(self) -> str:
+            raise KeyboardInterrupt
+
+    page = screen()
+    with pytest.raises(KeyboardInterrupt):
+        report.confirmed(environment(), "Deploy", answers=cast("TextIO", Interrupting()), console=page.console)
+    assert page.text == "Deploy? [y/N] \n"
 
 
 def test_the_question_says_what_to_type(screen: Callable[..., Any]) -> None:
