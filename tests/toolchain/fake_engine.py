@@ -37,6 +37,9 @@ class FakeEngine:
         return f"unix://{self.socket}"
 
     def start(self) -> None:
+        """Answer from now on; harmless when it does."""
+        if self._server:
+            return
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         self._server = _Server(str(self.socket), _Handler)
         self._server.engine = self  # type: ignore[attr-defined]  # the handler's way to us

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploylib.localaws import emulator
+from deploylib.localaws.database_image import DatabaseImage
+from tests.localaws.yard import Yard
+from tests.toolchain.fake_engine import FakeEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    """Yield a place with a fake emulator and a fake engine; nothing of it outlives the test."""
+    engine = FakeEngine(tmp_path / "docker.sock")
+    engine.start()
+    engine.add_image(DatabaseImage().name)  # the user's own: never built here
+    monkeypatch.setenv("DOCKER_HOST", engine.host)
+    made = Yard(tmp_path, engine)
+    yield made
+    engine.start()
+    for checkout in made.checkouts:
+        emulator.down(checkout)
+    engine.stop()
