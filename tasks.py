@@ -50,7 +50,8 @@ def deploy(
     environment = config.load(ROOT, env)
     commit = checkout.observe(ROOT, environment.app.path)
     checkout.refuse_dirty(commit, allow=allow_dirty)
-    proposed = release.propose(environment, aws.signed_in(environment), commit)
+    with report.waiting(f"Looking at {environment.name}"):
+        proposed = release.propose(environment, aws.signed_in(environment), commit)
     report.plan(proposed.plan, output=output)
     if dry_run or proposed.plan.nothing_to_do:
         return

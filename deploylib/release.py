@@ -79,12 +79,7 @@ def execute(release: Release, images: Images | None = None) -> Iterator[events.E
     what had been done by then is true in the events.
     """
     started = release.clock.monotonic()
-    for event in _steps(release, images or _images(release), started):
-        yield replace(event, at=round(release.clock.monotonic() - started, 3))
-
-
-def _steps(release: Release, images: Images, started: float) -> Iterator[events.Event]:
-    digests = yield from images
+    digests = yield from images or _images(release)
     definitions = {one.key: _next(release, one, digests) for one in release.plan.services if one.action == "update"}
     _refuse_stale(release)
     revisions = {}
@@ -235,7 +230,7 @@ def _conclude(
         reason=failed.reason,
         tasks=_why(release, target, definitions.get(target.key)),
     )
-    what = f"{target.key}: {failed.verdict}: {failed.reason}"
+    what = f"{target.key}: {failed.verdict}: {failed.reason.rstrip('.')}"
     if failed.verdict == "superseded":
         raise SupersededError(what, hint=f"inv deploy --env {release.plan.environment}, when the other one is done")
     if failed.verdict == "not drained":

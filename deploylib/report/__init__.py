@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deploylib.report.confirmation import confirmed
     from deploylib.report.console import say, waiting
+    from deploylib.report.infrastructure import changes
     from deploylib.report.plans import plan
     from deploylib.report.progress import follow
     from deploylib.report.tables import table
 
-__all__ = ["confirmed", "follow", "plan", "say", "table", "waiting"]
+__all__ = ["changes", "confirmed", "follow", "plan", "say", "table", "waiting"]
 
 _HOMES = {
+    "changes": "infrastructure",
     "confirmed": "confirmation",
     "follow": "progress",
     "plan": "plans",
