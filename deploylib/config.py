@@ -23,7 +23,8 @@ STACK = "terraform/stack"
 AUTOMATIC_VARIABLES = ("app", "environment", "account_id", "region")
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(min_length=1)]
 
 STRICT = ConfigDict(extra="forbid")
@@ -39,7 +40,7 @@ class Account:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    id: Annotated[str, Field(pattern=r"^\d{12}$")]
+    id: Annotated[str, Field(pattern=r"^[0-9]{12}$")]
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
     profile: str = ""
     config_file: str = ""
@@ -107,7 +108,7 @@ class Rollout:
 
     timeout_seconds: Seconds = 900.0
     poll_seconds: Seconds = 3.0
-    failed_tasks: Annotated[int, Field(ge=1)] = 10
+    failed_tasks: Annotated[int, Field(ge=1, strict=True)] = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +136,8 @@ class Environment:
     migration: Migration | None = None
     rollout: Rollout = field(default_factory=Rollout)
     serving: Serving | None = None
-    default: bool = False
-    protected: bool = False
+    default: Flag = False
+    protected: Flag = False
     terraform: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -256,6 +257,11 @@ def _problem(error: Any) -> str:
         "extra_forbidden": "unknown key",
         "missing": "is missing",
         "missing_keyword_only_argument": "is missing",
+        "dataclass_type": "should be a table",
+        "dict_type": "should be a table",
+        "tuple_type": "should be a list",
+        "too_short": "is empty",
+        "string_too_short": "is empty",
     }
     given = error.get("input")
     shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
@@ -281,7 +287,8 @@ def _contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str,
     path = _table(merged, "app").get("path")
     if isinstance(path, str) and not (root / path).is_dir():
         found.append((("app", "path"), f"no folder {path!r}"))
-    if merged.get("default") and merged.get("protected"):
+    found += [((key,), "is set by the tool itself") for key in ("name", "root") if key in merged]
+    if merged.get("default") is True and merged.get("protected") is True:
         found.append((("default",), "a protected environment cannot be the default"))
     return found
 
