@@ -77,7 +77,7 @@ def parse(value: str, parameter: str) -> Contract:
     found = document.get("version") if isinstance(document, dict) else None
     if found != VERSION:
         raise ContractError(
-            f"{parameter} has version {found}; this tool reads version {VERSION}",
+            f"{parameter} has version {found!r}; this tool reads version {VERSION}",
             hint=_apply(parameter) if not isinstance(found, int) or found < VERSION else "update this tool",
         )
     try:

@@ -176,6 +176,8 @@ def _action(
     if live.first:
         return "update", "first release"
     if not differences:
+        if live.primary.get("rolloutState") == "FAILED":
+            return "update", "its last rollout failed"
         if live.primary.get("rolloutState") == "IN_PROGRESS":
             return "attach", "this very revision is rolling out already"
         return "unchanged", "runs these images on this template already"

@@ -112,13 +112,15 @@ def _normal(value: Any) -> Any:
 
 def _by_name(key: str, value: Any) -> Any:
     label = UNORDERED.get(key)
-    if (
-        label is None
-        or not isinstance(value, list)
-        or not all(isinstance(one, Mapping) and label in one for one in value)
-    ):
+    if label is None or not isinstance(value, list) or not _are_named(value, label):
         return _normal(value)
     return {str(one[label]): _named({k: v for k, v in one.items() if k != label}) for one in value}
+
+
+def _are_named(items: list[Any], label: str) -> bool:
+    """Whether each item has a name of its own."""
+    names = [one[label] for one in items if isinstance(one, Mapping) and label in one]
+    return len(set(names)) == len(items)
 
 
 def _named(rest: dict[str, Any]) -> Any:
