@@ -69,7 +69,7 @@ class Docker:
         """
         if recipe.own_ignore is not None and not self.buildkit:
             raise ImageError(
-                f"{recipe.image}: only BuildKit reads {recipe.dockerfile}.dockerignore, and this docker has no buildx",
+                f"image {recipe.image}: only BuildKit reads {recipe.dockerfile}.dockerignore, and there is no buildx here",
                 hint="install buildx (make setup says how), or put the rules into .dockerignore",
             )
         text, arguments = recipe.standing_on(base)
@@ -81,7 +81,7 @@ class Docker:
             given = (f"--build-arg={name}={value}" for name, value in arguments)
             options = (*self._options(recipe), *given, *(() if use_cache else ("--no-cache",)))
             argv = (self.program, "build", *options, f"--file={dockerfile}", f"--tag={reference}", str(recipe.context))
-            self._run(argv, line, failed=f"{recipe.image} was not built")
+            self._run(argv, line, failed=f"image {recipe.image} was not built")
 
     def push(self, image: str, reference: str) -> str:
         """Push *reference*, and return the digest that the engine tells, if it does.
@@ -91,7 +91,7 @@ class Docker:
         told: list[str] = []
         argv = (self.program, "push", reference)
         self._run(
-            argv, lambda text: told.extend(_PUSHED.findall(text)), failed=f"{image} was not pushed to {reference}"
+            argv, lambda text: told.extend(_PUSHED.findall(text)), failed=f"image {image} was not pushed to {reference}"
         )
         return told[-1] if told else ""
 
@@ -113,7 +113,11 @@ def connect(login: Mapping[str, str]) -> Docker:
 
     Raises `ToolMissingError` when none answers.
     """
-    engine = engines.find()
+    return asked(engines.find(), login)
+
+
+def asked(engine: Engine, login: Mapping[str, str]) -> Docker:
+    """Return *engine* with what it answered about itself."""
     variables = {**engine.environ, **login}
     buildkit = engine.name == "docker" and _has_buildx(engine, variables)
     return Docker(
@@ -126,13 +130,13 @@ def connect(login: Mapping[str, str]) -> Docker:
 
 @dataclass(slots=True, kw_only=True)
 class _Log:
-    """A log as a person wants it: no colours, no progress bars, no empty lines, no notice of what we know."""
+    """A log as a person wants it: no colours, no empty lines, no notice of what we know."""
 
     line: Line
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def __call__(self, raw: str) -> None:
-        text = _COLOUR.sub("", raw).rstrip().rsplit("\r", 1)[-1]
+        text = _COLOUR.sub("", raw).rstrip()
         if text.strip() and not _NOTICE.match(text):
             self.last.append(text)
             self.line(text)
@@ -163,10 +167,9 @@ def _hint(log: str) -> str:
 
 
 def _has_buildx(engine: Engine, variables: Mapping[str, str]) -> bool:
-    asked = process.run(
-        (engine.program, "buildx", "version"), env=variables, ok=tuple(range(256)), timeout_seconds=ANSWER_SECONDS
-    )
-    return asked.returncode == 0
+    any_code = tuple(range(256))
+    argv = (engine.program, "buildx", "version")
+    return process.run(argv, env=variables, ok=any_code, timeout_seconds=ANSWER_SECONDS).returncode == 0
 
 
 def _platform(engine: Engine, variables: Mapping[str, str]) -> str:
