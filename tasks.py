@@ -1,4 +1,4 @@
-"""What `inv --list` shows. Every task is thin: load, observe, plan, show, confirm, execute; decisions live in `deploylib`.
+"""What `inv --list` shows: thin tasks that load, observe, plan, show, confirm, execute. Decisions live in `deploylib`.
 
 Imports stand inside the tasks, so that `inv --list` need not load boto3, pydantic or rich.
 """

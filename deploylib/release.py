@@ -72,7 +72,7 @@ def propose(environment: Environment, account: Account, checkout: Checkout, *, c
     )
 
 
-def execute(release: Release, images: Images | None = None) -> Iterator[events.Event]:
+def execute(release: Release, images: Images | None = None) -> Generator[events.Event, None, None]:
     """Carry out the release; *images* builds and pushes what is missing, and returns digests by image.
 
     Raises `ImageError`, `MigrationError`, `RolledBackError`, `NotRestoredError`, `SupersededError` or `RefusedError`;

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deploylib import config, events, plan, release
 from deploylib.errors import (
-    AwsError,
     ImageError,
     MigrationError,
     NotRestoredError,
@@ -173,7 +173,9 @@ def test_failing_health_check_is_named() -> None:
 
 
 def test_service_without_a_breaker_is_brought_back_by_us() -> None:
-    world = worlds.world(worlds.ServiceSpec(key="web", containers={"app": "web", "nginx": "nginx"}, tasks=2, breaker=False))
+    world = worlds.world(
+        worlds.ServiceSpec(key="web", containers={"app": "web", "nginx": "nginx"}, tasks=2, breaker=False)
+    )
     world.ecs.behave(image=worlds.digest("web", 2), exits=1, after_seconds=0.2)
     seen, failure = failing(proposed(world), RolledBackError)
     assert "gave up after" in str(failure)
@@ -183,7 +185,9 @@ def test_service_without_a_breaker_is_brought_back_by_us() -> None:
 
 
 def test_old_release_that_cannot_run_any_more_needs_a_person() -> None:
-    world = worlds.world(worlds.ServiceSpec(key="web", containers={"app": "web"}, tasks=2, breaker=False, minimum_percent=0))
+    world = worlds.world(
+        worlds.ServiceSpec(key="web", containers={"app": "web"}, tasks=2, breaker=False, minimum_percent=0)
+    )
     world.ecs.behave(image=worlds.digest("web", 2), exits=1, after_seconds=0.2)
     world.ecs.behave(image=worlds.digest("web", 1), pull_error="manifest unknown")
     one = proposed(world, rollout=config.Rollout(timeout_seconds=120))
@@ -255,7 +259,9 @@ def test_ctrl_c_in_the_migration_stops_its_task() -> None:
                 world.clock.after(20, interrupt)
     assert "was stopped" in interrupted.value.__notes__[0]
     assert "update_service" not in world.aws.wrote
-    assert [one for one in world.ecs.tasks.values() if one.started_by.startswith("migration/") and one.status != "STOPPED"] == []
+    assert [
+        one for one in world.ecs.tasks.values() if one.started_by.startswith("migration/") and one.status != "STOPPED"
+    ] == []
 
 
 def test_migration_over_its_time_limit_is_stopped() -> None:
@@ -327,8 +333,6 @@ def test_release_that_does_not_answer_is_not_called_done() -> None:
     def old(url: str, /) -> tuple[int, str]:
         asked.append(url)
         return 200, worlds.COMMITS[1]
-
-    from dataclasses import replace
 
     _, failure = failing(replace(one, get=old), NotRestoredError)
     assert "does not show" in str(failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 import pytest
@@ -37,7 +38,9 @@ def watch(
 
 
 @pytest.mark.parametrize("completes", ["healthy", "draining", "stopped"])
-def test_watch_is_done_only_when_every_old_task_is_stopped(completes: Literal["healthy", "draining", "stopped"]) -> None:
+def test_watch_is_done_only_when_every_old_task_is_stopped(
+    completes: Literal["healthy", "draining", "stopped"],
+) -> None:
     world = worlds.world()
     world.ecs.habits = Habits(completes=completes)
     old = list(world.ecs.tasks.values())
@@ -80,7 +83,6 @@ def test_watch_sees_a_rollback_that_was_over_between_two_looks() -> None:
     slow = config.Rollout(timeout_seconds=3600, poll_seconds=300)
     _, outcomes = watch(world, target, settings=slow)
     assert outcomes["web"].verdict in {"rolled back", "timed out"}
-    assert outcomes["web"].verdict != "done"
 
 
 def test_watch_fails_when_the_breaker_does_not_roll_back() -> None:
@@ -203,7 +205,7 @@ def test_progress_is_told_only_when_something_differs() -> None:
     seen, _ = watch(world, start(world, "web"))
     told = [one.services for one in seen if isinstance(one, events.Progressed)]
     assert len(told) > 2
-    assert all(one != other for one, other in zip(told, told[1:], strict=False))
+    assert all(one != other for one, other in itertools.pairwise(told))
 
 
 def test_pauses_grow_to_ten_seconds_and_no_further() -> None:

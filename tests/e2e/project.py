@@ -1,4 +1,4 @@
-"""A copy of this project in a folder of its own, used as a user would: `inv …` in a shell, exit codes, printed lines."""
+"""A copy of this project in a folder of its own, used as a user would: `inv …`, exit codes, printed lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from deploylib import serving
 
@@ -136,7 +136,7 @@ class Visitor:
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
-    def __enter__(self) -> Visitor:
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._visit, daemon=True)
         self._thread.start()
         return self
