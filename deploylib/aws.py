@@ -6,6 +6,7 @@ clients that everybody knows, and no call can forget the translation.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from deploylib.errors import AwsError, ConfigError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from types_boto3_ecr.client import ECRClient
     from types_boto3_ecs.client import ECSClient
@@ -78,7 +80,7 @@ class Account:
         config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=60)
         if service == "s3":  # an endpoint of one's own has no host name per bucket
             config = config.merge(Config(s3={"addressing_style": "path"}))
-        with self._making:  # making clients of one session is not thread-safe
+        with self._making, _understood(self._environment):  # making clients of one session is not thread-safe
             client = self._session.client(service, config=config)  # type: ignore[call-overload]  # the name is data here
         client.meta.events.register("before-call", self._count)
         client.meta.events.register("after-call", self._translate_response)
@@ -114,14 +116,10 @@ def signed_in(environment: Environment) -> Account:
 
 def session(environment: Environment) -> boto3.Session:
     """Return the boto3 session that *environment*'s `[account]` describes."""
-    core = botocore.session.Session()
-    account = environment.account
-    if account.config_file:
-        core.set_config_variable("config_file", str(_config_file(environment)))
-    profile = _profile(environment, core.available_profiles)
+    core, profile = _core(environment)
     if profile:
         core.set_config_variable("profile", profile)
-    return boto3.Session(botocore_session=core, region_name=account.region)
+    return boto3.Session(botocore_session=core, region_name=environment.account.region)
 
 
 def guard(account: Account, environment: Environment) -> str:
@@ -143,15 +141,35 @@ def child_variables(environment: Environment, *, inherited: Mapping[str, str] = 
     """
     account, variables = environment.account, dict(inherited)
     if account.config_file:
-        variables["AWS_CONFIG_FILE"] = str(_config_file(environment))
-    core = botocore.session.Session()
-    if account.config_file:
-        core.set_config_variable("config_file", variables["AWS_CONFIG_FILE"])
-    if profile := _profile(environment, core.available_profiles):
+        variables["AWS_CONFIG_FILE"] = _config_file(environment)
+    _, profile = _core(environment)
+    if profile:
         variables = {key: value for key, value in variables.items() if key not in STATIC}
         variables["AWS_PROFILE"] = profile
     variables["AWS_REGION"] = account.region
     return variables
+
+
+def _core(environment: Environment) -> tuple[botocore.session.Session, str]:
+    """Return a botocore session that reads *environment*'s config file, and the profile to use."""
+    core = botocore.session.Session()
+    if environment.account.config_file:
+        core.set_config_variable("config_file", _config_file(environment))
+    with _understood(environment.name):
+        return core, _profile(environment, core.available_profiles)
+
+
+@contextlib.contextmanager
+def _understood(environment: str) -> Iterator[None]:
+    """Turn what is wrong with the AWS configuration itself into a `ConfigError`.
+
+    Of an endpoint that is no URL botocore says ValueError; of a `credential_process` that is not there, OSError.
+    """
+    try:
+        yield
+    except (BotoCoreError, ValueError, OSError) as error:
+        hint = "correct the AWS configuration (aws configure list), or sign in again"
+        raise ConfigError(f"environment {environment}: {error}", hint=hint) from error
 
 
 def _config_file(environment: Environment) -> str:
