@@ -6,7 +6,6 @@ Unknown keys are errors; every mistake is reported at once, each with its file a
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from deploylib import variables as stack
 from deploylib.errors import ConfigError
 
 COMMON = "common"
@@ -273,9 +273,9 @@ def _lower(text: str) -> str:
 
 
 def _contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
-    """Return what each part alone cannot know: names that do not meet, variables that Terraform does not have."""
+    """Return what each part alone cannot know: names that do not meet, values that Terraform would not take."""
     found: list[tuple[tuple[str, ...], str]] = []
-    found += _unknown_variables(root, _table(merged, "terraform"))
+    found += _unfit_variables(root, _table(merged, "terraform"))
     roles, services = _table(merged, "images", "roles"), _table(merged, "terraform", "services")
     found += [
         (("terraform", "services", service, "containers", container, "role"), f"no role {role!r} in images.roles")
@@ -308,16 +308,32 @@ def _migration_target(migration: Mapping[str, Any], services: Mapping[str, Any])
     return []
 
 
-def _unknown_variables(root: Path, variables: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
-    """Terraform only warns of a variable that it does not know; here it is a mistake."""
-    source = root / STACK / "variables.tf"
-    if not source.is_file():
+def _unfit_variables(root: Path, values: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Terraform only warns of an unknown variable, and drops an unknown key in one: here both are mistakes."""
+    folder = root / STACK
+    if not (folder / "variables.tf").is_file():
         return []
-    declared = set(re.findall(r'^variable\s+"([^"]+)"', source.read_text(), re.MULTILINE))
+    declared = _declared(folder)
+    known = {key: value for key, value in values.items() if key in declared.attributes}
     return [
-        *((("terraform", key), "is set by the tool itself") for key in AUTOMATIC_VARIABLES if key in variables),
-        *((("terraform", key), f"no variable {key!r} in {STACK}") for key in variables if key not in declared),
+        *((("terraform", key), "is set by the tool itself") for key in values if key in AUTOMATIC_VARIABLES),
+        *(
+            (("terraform", key), f"no variable {key!r} in {STACK}{stack.suggestion(key, declared.attributes)}")
+            for key in values
+            if key not in declared.attributes and key not in AUTOMATIC_VARIABLES
+        ),
+        *stack.problems(known, declared, ("terraform",)),
     ]
+
+
+def _declared(folder: Path) -> stack.Object:
+    """Return the variables that are ours to set; a file of values beside them can set any, so then none has to be."""
+    found = stack.read((folder / "variables.tf").read_text(encoding="utf-8", errors="replace"))
+    set_elsewhere = found.attributes if any(folder.glob("*.tfvars*")) else AUTOMATIC_VARIABLES
+    return stack.Object(
+        attributes={name: one for name, one in found.attributes.items() if name not in AUTOMATIC_VARIABLES},
+        required=found.required.difference(set_elsewhere),
+    )
 
 
 def _table(merged: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
@@ -353,6 +369,8 @@ def _origin(path: tuple[str, ...], *, own: Any, common: Any, name: str) -> str:
     for stem, table in ((name, own), (COMMON, common)):
         found: Any = table
         for part in path:
+            if isinstance(found, list):  # lists are never merged: all of it is from here
+                return stem
             found = found.get(part) if isinstance(found, dict) else None
         if found is not None:
             return stem

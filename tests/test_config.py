@@ -219,3 +219,68 @@ def test_every_value_of_a_merger_is_the_own_one_or_else_the_common_one(
 @given(table=TABLES)
 def test_nothing_laid_over_a_table_or_under_it_leaves_it_as_it_is(table: dict[str, Any]) -> None:
     assert config._merged(table, {}) == config._merged({}, table) == config._merged(table, table) == table
+
+
+# What Terraform would refuse, or drop without a word
+
+STACK = """
+variable "region" { type = string }
+variable "services" {
+  type = map(object({
+    desired_count = optional(number, 1)
+    zones         = optional(list(object({ name = string })), [])
+  }))
+}
+variable "database" {
+  type    = object({ engine_version = string })
+  default = null
+}
+"""
+
+
+def mistakes(root: Path) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        config.load(root, variables={})
+    return [line.strip() for line in str(refused.value).splitlines()[1:]]
+
+
+def test_what_terraform_would_drop_or_refuse_is_told_all_at_once_with_file_and_key(tmp_path: Path) -> None:
+    shared = (
+        '[terraform.services.web]\ndesierd_count = 2\nzones = [{ name = "a" }, { nmae = "b" }]\n[terraform.database]\n'
+    )
+    own = '[terraform]\ndatabsae = {}\n[terraform.services.job]\ndesired_count = "many"\n'
+    root = project(tmp_path, common=COMMON + shared, stg=STG + own)
+    stack(root, STACK)
+    assert mistakes(root) == [
+        "environments/stg.toml: terraform.databsae: no variable 'databsae' in terraform/stack; did you mean database?",
+        "environments/common.toml: terraform.services.web.desierd_count: unknown key; did you mean desired_count?",
+        "environments/common.toml: terraform.services.web.zones.1.nmae: unknown key; did you mean name?",
+        "environments/common.toml: terraform.services.web.zones.1.name: is missing",
+        "environments/stg.toml: terraform.services.job.desired_count: should be a number (it is 'many')",
+        "environments/stg.toml: terraform.database.engine_version: is missing",
+    ]
+
+
+def test_what_terraform_converts_is_no_mistake(tmp_path: Path) -> None:
+    own = '[terraform.services.web]\ndesired_count = "2"\n[terraform.database]\nengine_version = 15\n'
+    root = project(tmp_path, stg=STG + own)
+    stack(root, STACK)
+    assert config.load(root, variables={}).terraform["database"] == {"engine_version": 15}
+
+
+def test_a_variable_without_a_default_has_to_be_set_unless_a_file_of_values_may_do_so(tmp_path: Path) -> None:
+    root = project(tmp_path, stg=STG)
+    stack(root, STACK)
+    assert mistakes(root) == ["environments/stg.toml: terraform.services: is missing"]
+    (root / config.STACK / "ours.auto.tfvars").write_text("services = {}\n")
+    assert config.load(root, variables={}).terraform == {}
+
+
+def test_variables_that_are_not_understood_block_nobody_but_a_wrong_name(tmp_path: Path) -> None:
+    root = project(tmp_path, stg=STG + "[terraform]\nservices = 3\nnew = 1\n")
+    stack(root, STACK + 'variable "new" {\n  type = object({{\n')
+    assert config.load(root, variables={}).terraform == {"services": 3, "new": 1}
+    (root / "environments/stg.toml").write_text(STG + "[terraform]\nnwe = 1\n")
+    assert mistakes(root) == [
+        "environments/stg.toml: terraform.nwe: no variable 'nwe' in terraform/stack; did you mean new?"
+    ]
