@@ -69,8 +69,8 @@ class Docker:
         """
         if recipe.own_ignore is not None and not self.buildkit:
             raise ImageError(
-                f"image {recipe.image}: only BuildKit reads {recipe.dockerfile}.dockerignore, and there is no buildx here",
-                hint="install buildx (make setup says how), or put the rules into .dockerignore",
+                f"image {recipe.image}: only BuildKit reads {recipe.dockerfile}.dockerignore, and buildx is missing",
+                hint="install docker-buildx, or put the rules into .dockerignore",
             )
         text, arguments = recipe.standing_on(base)
         with tempfile.TemporaryDirectory(prefix="dockerfile-") as folder:

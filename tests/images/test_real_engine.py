@@ -1,0 +1,317 @@
+"""The room against a real container engine and the emulator's registry, with images of a few bytes."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import tarfile
+import time
+import urllib.request
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploylib import aws, process
+from deploylib.config import RoleImage
+from deploylib.errors import ImageError
+from deploylib.events import BuildLogged, Built, Event
+from deploylib.images import building, docker, planning, registry
+from deploylib.images.recipe import recipes
+from deploylib.toolchain import engine as engines
+from deploylib.toolchain.os_image import OsImage
+from tests.images.builder import finish
+from tests.images.kitchen import CLEAN, environment, shop, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+    from deploylib.aws import Account
+    from deploylib.checkout import Checkout
+    from deploylib.config import Environment
+    from deploylib.images.docker import Docker
+    from deploylib.images.recipe import Recipe
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+PYTHON = Path(__file__).resolve().parents[2] / ".tools/emulator/bin/python"
+READY_SECONDS = 20
+GONE_SECONDS = 10
+PROFILE = """\
+[profile e2e]
+region = ap-northeast-1
+aws_access_key_id = test
+aws_secret_access_key = test
+endpoint_url = http://localhost:{port}
+"""
+
+
+@dataclass(kw_only=True)
+class Registry:
+    """An emulator of our own, and what the tests ask of its registry and of the engine."""
+
+    home: Path
+    port: int
+    account: Account
+    program: str
+    environ: Mapping[str, str]
+    emulator: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def repository(self) -> str:
+        return f"localhost:{self.port}/shop"
+
+    def start(self) -> None:
+        """Start a plain emulator, wait until it answers, and make the repository."""
+        assert PYTHON.exists(), "the emulator is not installed: make setup"
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYTHON"))}
+        mine = {"GATEWAY_PORT": str(self.port), "MINISTACK_ACCOUNT_ID": "111111111111", "HOME": str(self.home)}
+        mine |= {"MINISTACK_HOSTNAME": f"images-{self.port}", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
+        self.emulator = subprocess.Popen(
+            [str(PYTHON), "-m", "ministack"],
+            cwd=self.home,
+            env={**kept, **mine},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        eventually(self.answers, READY_SECONDS, "the emulator does not answer")
+        self.account.ecr.create_repository(repositoryName="shop", imageTagMutability="IMMUTABLE")
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://localhost:{self.port}/_ministack/health", timeout=2):
+                return True
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        if self.emulator:
+            self.emulator.kill()
+            self.emulator.wait()
+
+    def run(self, *words: str) -> str:
+        return process.run((self.program, *words), env=self.environ).stdout
+
+    def files_in(self, reference: str) -> dict[str, str]:
+        """Return what each file of an image holds; the engine's own (/dev, /etc …) are left out."""
+        container = self.run("create", reference, "nothing").strip()
+        try:
+            exported = subprocess.run(
+                [self.program, "export", container], env={**os.environ, **self.environ}, check=True, capture_output=True
+            ).stdout
+        finally:
+            self.run("rm", container)
+        with tarfile.open(fileobj=io.BytesIO(exported)) as archive:
+            files = (one for one in archive if one.isfile() and not one.name.startswith(("dev/", "etc/", ".dockerenv")))
+            return {one.name: archive.extractfile(one).read().decode() for one in files}  # type: ignore[union-attr]  # files have content
+
+    def tags(self) -> dict[str, str]:
+        """Return every tag that the repository holds, with its digest."""
+        details = self.account.ecr.describe_images(repositoryName="shop")["imageDetails"]
+        return {tag: one["imageDigest"] for one in details for tag in one.get("imageTags", [])}
+
+    def forget(self) -> None:
+        """Remove every image of this repository from the engine."""
+        shown = "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}"
+        found = self.run("images", "--digests", "--format", shown, self.repository).split()
+        references = [one for one in found if "<none>" not in one]
+        process.run(
+            (self.program, "rmi", "--force", *references), env=self.environ, ok=(0, 1)
+        )  # the last name takes others along
+        assert self.run("images", "--quiet", self.repository) == ""
+
+    def start_release(
+        self, app: Environment, checkout: Checkout = CLEAN, connect: building.Connect = docker.connect
+    ) -> Generator[Event, None, dict[str, str]]:
+        menu = recipes(app, checkout)
+        present = registry.present(self.account.ecr, self.repository, planning.tags(menu))
+        plans = planning.plan_images(menu, present)
+        return building.carry_out(self.account, self.repository, menu, plans, clock=time, connect=connect)
+
+    def release(self, app: Environment, checkout: Checkout = CLEAN) -> tuple[set[str], dict[str, str]]:
+        """Bring *app* into the registry; return which images had to be built, and the digests."""
+        events, digests = finish(self.start_release(app, checkout))
+        return {one.image for one in events if isinstance(one, Built)}, digests
+
+
+def eventually(true: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    home = tmp_path_factory.mktemp("registry")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    (home / "aws").write_text(PROFILE.format(port=port))
+    somewhere = shop(home / "app")
+    here = replace(somewhere, root=home, account=replace(somewhere.account, profile="e2e", config_file="aws"))
+    engine = engines.find()
+    made = Registry(home=home, port=port, account=aws.signed_in(here), program=engine.program, environ=engine.environ)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.kill()
+        made.forget()
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Environment:
+    """An application whose base is made of a file that no other test has."""
+    made = shop(tmp_path)
+    write(tmp_path, Dockerfile_base="FROM scratch\nCOPY requirements.txt /\n", requirements_txt=str(tmp_path))
+    return made
+
+
+def slow(root: Path, *names: str, first: str = "echo on") -> Environment:
+    """Return an application of roles that take a minute to build, after they have done *first*."""
+    for name in names:
+        command = f"{first}; for i in $(seq 600); do sleep 0.1; done"
+        write(root, **{f"{name}_docker": f"FROM {OsImage().name}\nRUN : {root} {name}; {command}\n"})
+    return environment(root, base=None, roles={name: RoleImage(dockerfile=f"{name}.docker") for name in names})
+
+
+def no_container_builds(hub: Registry, root: Path) -> None:
+    def gone() -> bool:
+        return str(root) not in hub.run("ps", "--all", "--no-trunc", "--format", "{{.Command}}")
+
+    eventually(gone, GONE_SECONDS, "a container of a build is left")
+
+
+def test_the_first_release_builds_everything_and_the_second_nothing(hub: Registry, app: Environment) -> None:
+    built, digests = hub.release(app)
+    assert built == {"base", "web", "job"}
+    menu = {one.image: one for one in recipes(app, CLEAN)}
+    assert {tag: hub.tags()[tag] for one in menu.values() for tag in one.tags} == {
+        tag: digests[image] for image, one in menu.items() for tag in one.tags
+    }
+    assert hub.release(app) == (set(), digests)
+
+
+def test_what_is_in_the_registry_is_what_was_built_with_its_labels(hub: Registry, app: Environment) -> None:
+    _, digests = hub.release(app)
+    menu = {one.image: one for one in recipes(app, CLEAN)}
+    hub.forget()
+    name = f"{hub.repository}@{digests['web']}"
+    hub.run("pull", "--quiet", name)
+    labels = hub.run("inspect", "--format", "{{json .Config.Labels}}", name)
+    assert menu["web"].fingerprint in labels
+    assert CLEAN.commit in labels
+    assert hub.files_in(name).keys() == {"requirements.txt", "srv/page.py"}
+
+
+def test_one_changed_role_is_built_alone_and_its_base_is_fetched_when_the_engine_lost_it(
+    hub: Registry, app: Environment
+) -> None:
+    _, before = hub.release(app)
+    hub.forget()
+    write(app.root, web__page_py="print('another page')\n")
+    built, after = hub.release(app, replace(CLEAN, commit="f" * 40))
+    assert built == {"web"}
+    assert (after["base"], after["job"]) == (before["base"], before["job"])
+    assert after["web"] != before["web"]
+    assert hub.tags()["job-ffffffffffff"] == before["job"]
+
+
+def test_a_failing_build_shows_its_last_lines_and_stops_the_other(hub: Registry, app: Environment) -> None:
+    root = app.root
+    both = slow(root, "slow", "bad")
+    write(root, bad_docker=f"FROM {OsImage().name}\nRUN : {root}; echo said this; echo and that >&2; exit 3\n")
+    started = time.monotonic()
+    with pytest.raises(ImageError) as caught:
+        hub.release(both)
+    assert time.monotonic() - started < 20
+    assert str(caught.value).startswith("image bad was not built (exit code ")
+    said = str(caught.value).splitlines()
+    assert any(line.endswith("said this") for line in said)
+    assert any(line.endswith("and that") for line in said)
+    assert not {tag for tag in hub.tags() if tag.startswith(("slow", "bad"))}
+    no_container_builds(hub, root)
+
+
+def test_ctrl_c_leaves_no_program_no_container_and_no_tag(hub: Registry, app: Environment) -> None:
+    happening = hub.start_release(slow(app.root, "one", "two"))
+    on: set[str] = set()
+    while len(on) < 2:
+        event = next(happening)
+        if isinstance(event, BuildLogged) and event.line.split()[-1] == "on" and "echo" not in event.line:
+            on.add(event.image)
+    with pytest.raises(KeyboardInterrupt):
+        happening.throw(KeyboardInterrupt())
+    assert not {tag for tag in hub.tags() if tag.startswith(("one", "two"))}
+    no_container_builds(hub, app.root)
+
+
+def test_other_content_for_a_used_tag_is_refused_in_so_many_words(hub: Registry, app: Environment) -> None:
+    _, digests = hub.release(app)
+    web = {one.image: one for one in recipes(app, CLEAN)}["web"]
+    reference = f"{hub.repository}:{web.tags[0]}"
+    hub.run("tag", f"{hub.repository}@{digests['job']}", reference)
+    with pytest.raises(docker.TagTakenError, match="the tag is another image's already"):
+        docker.connect({}).push("web", reference)
+
+
+FILES = ("r.txt", "a/x.txt", "a/y.pyc", "b/keep.pyc", "b/drop.pyc", "b/with space", "b/c/d.txt", "b/c/e.txt", "c/f")
+CORPUS = {
+    "all": ("COPY . /context", ""),
+    "left-out": ("COPY . /context", "a\n*.txt\n**/*.pyc\n!b/keep.pyc\n"),
+    "brought-back": ("COPY . /context", "*\n!b/c\n!a\nb/c/d.txt\n!**/keep.*\n"),
+    "anchored": ("COPY . /context", "/a/\nc\nr.txt/\n./b/../b/c\n"),
+    "patterns": ("COPY a*/[x-z].txt b/?/*.txt ./r.* /context/", "b/c/d.txt\n"),
+    "folders": ("COPY a b/c /context/", "**/d.*\n"),
+    "links": ("COPY to-x to-a /context/", ""),
+    "words": ('COPY ["b/with space", "r.txt", "/context/"]', ""),
+}
+
+
+@pytest.mark.parametrize("case", CORPUS)
+def test_what_the_engine_copies_is_what_the_fingerprint_counts(hub: Registry, tmp_path: Path, case: str) -> None:
+    instruction, ignore = CORPUS[case]
+    for file in FILES:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(file)
+    (tmp_path / "to-x").symlink_to("r.txt")
+    (tmp_path / "to-a").symlink_to("a")
+    (tmp_path / ".dockerignore").write_text(f"{ignore}.dockerignore\nDockerfile\n")
+    (tmp_path / "Dockerfile").write_text(f"FROM scratch\n{instruction}\n")
+    only = recipes(environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")}), CLEAN)[0]
+    reference = f"{hub.repository}:corpus-{case}"
+    docker.connect({}).build(only, reference, base="", line=lambda _: None)
+    counted = {one.path for one in only.ingredients.files if one.kind != "link"}
+    assert set(hub.files_in(reference).values()) == counted
+
+
+def test_a_registry_that_dies_in_the_midst_is_an_image_error_and_the_next_run_completes(
+    hub: Registry, app: Environment
+) -> None:
+    @dataclass(frozen=True)
+    class Dying:
+        """Builds as docker does; the registry dies before the first push."""
+
+        docker: Docker
+
+        def build(
+            self, recipe: Recipe, reference: str, *, base: str, line: Callable[[str], None], use_cache: bool = True
+        ) -> None:
+            self.docker.build(recipe, reference, base=base, line=line, use_cache=use_cache)
+
+        def push(self, image: str, reference: str) -> str:
+            hub.kill()
+            return self.docker.push(image, reference)
+
+    with pytest.raises(ImageError, match="image base was not pushed") as caught:
+        finish(hub.start_release(app, connect=lambda login: Dying(docker.connect(login))))
+    assert caught.value.hint == "does the registry answer? Then repeat the command"
+    hub.start()
+    built, digests = hub.release(app)
+    assert built == {"base", "web", "job"}
+    assert hub.release(app) == (set(), digests)
