@@ -171,20 +171,23 @@ INDEX = re.compile(r"\[\d+\]")
 def read_changes(plan: Mapping[str, Any]) -> Changes:
     """Return what *plan*, the document of `terraform show -json PLANFILE`, does."""
     written = dict(_written(plan.get("configuration", {}).get("root_module", {})))
+    found = {one["address"]: one["change"].get("after") or {} for one in plan.get("resource_drift", ())}
     outputs = (
         difference
         for name, change in sorted(plan.get("output_changes", {}).items())
         for difference in _differences(change, name)
     )
     return Changes(
-        changes=tuple(change for one in plan.get("resource_changes", ()) if (change := _change(one, written))),
+        changes=tuple(change for one in plan.get("resource_changes", ()) if (change := _change(one, written, found))),
         outputs=tuple(outputs),
         drift=tuple(drift for one in plan.get("resource_drift", ()) if (drift := _drift(one, written))),
         warnings=tuple(_failed_checks(plan.get("checks", ()))),
     )
 
 
-def _change(resource: Mapping[str, Any], written: Mapping[Any, frozenset[str]]) -> Change | None:
+def _change(
+    resource: Mapping[str, Any], written: Mapping[Any, frozenset[str]], found: Mapping[str, Mapping[str, Any]]
+) -> Change | None:
     change = resource["change"]
     action = _action(resource)
     if action is None:
@@ -200,7 +203,7 @@ def _change(resource: Mapping[str, Any], written: Mapping[Any, frozenset[str]]) 
         import_id=str((change.get("importing") or {}).get("id", "")),
         differences=_worth_showing(resource, written.get(_key(resource)), forces) if shown else (),
         forces=forces,
-        dangers=tuple(_dangers(resource, action)),
+        dangers=tuple(_dangers(resource, action, found.get(resource["address"], {}))),
     )
 
 
@@ -215,8 +218,9 @@ def _action(resource: Mapping[str, Any]) -> Action | None:
     return Action.MOVE if resource.get("previous_address") else None
 
 
-def _dangers(resource: Mapping[str, Any], action: Action) -> Iterator[Danger]:
-    before = resource["change"].get("before") or {}
+def _dangers(resource: Mapping[str, Any], action: Action, found: Mapping[str, Any]) -> Iterator[Danger]:
+    """Yield the dangers; what Terraform *found* now wins, since of what it deletes it tells the recorded state."""
+    before = {**(resource["change"].get("before") or {}), **found}
     if action not in (Action.DELETE, Action.REPLACE) or "deposed" in resource:
         return
     if resource["type"] in HOLDS_DATA or before.get("type") == "SecureString":
@@ -335,6 +339,8 @@ def _walk(path: str, before: Any, after: Any, *, in_document: bool) -> Iterator[
         in_document = isinstance(before, _Document) or isinstance(after, _Document)
         before, after = (one.value if isinstance(one, _Document) else one for one in (before, after))
     before, after = _keyed(before), _keyed(after)
+    empty: tuple[Any, ...] = ([],) if in_document else ([], None, "")
+    before, after = ({} if one in empty and isinstance(two, dict) else one for one, two in _both_ways(before, after))
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({**before, **after}):
             below = f"{path}.{key}" if path else key
@@ -343,6 +349,10 @@ def _walk(path: str, before: Any, after: Any, *, in_document: bool) -> Iterator[
         yield from _block_differences(path, before, after, in_document=in_document)
     elif not _same(path, before, after, in_document=in_document):
         yield Difference(path=path, before=_bare(before), after=_bare(after))
+
+
+def _both_ways(before: Any, after: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    return (before, after), (after, before)
 
 
 def _sealed_difference(path: str, before: Any, after: Any) -> Iterator[Difference]:

@@ -103,17 +103,17 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # published 
         kept: dict[str, list[str]] = {"stdout": [], "stderr": []}
         try:
             for source, text in _lines(program, news):
-                kept.get(source, []).append(text)
-                if streamed or source == "notice":
+                if source in kept:
+                    kept[source].append(text)
+                if source == "notice" or (streamed and source in kept):
                     self._tell(text.rstrip("\n"))
+                if source == "exit" and interrupts.count:
+                    _end_group(program.pid)
         except BaseException:  # a bug in who listens must not leave Terraform without a reader
             program.send_signal(signal.SIGINT)
             program.wait()  # the pumps read on
             raise
-        code = program.wait()
-        if interrupts.count:
-            _end_group(program.pid)
-        return code, {source: "".join(lines) for source, lines in kept.items()}
+        return program.wait(), {source: "".join(lines) for source, lines in kept.items()}
 
     def _start(self, argv: list[str]) -> subprocess.Popen[str]:
         try:
@@ -174,23 +174,33 @@ class _Interrupts:
 def _lines(
     program: subprocess.Popen[str], news: queue.SimpleQueue[tuple[str, str | None]]
 ) -> Iterator[tuple[str, str]]:
-    """Yield (`stdout`, `stderr` or `notice`, text) as it comes, until *program* has closed both its streams."""
-    streams = {source: stream for source, stream in (("stdout", program.stdout), ("stderr", program.stderr)) if stream}
+    """Yield (source, text) as it comes: `stdout`, `stderr`, `notice`, and `exit` once, until nothing more can come."""
+    streams = {"stdout": program.stdout, "stderr": program.stderr}
     for source, stream in streams.items():
         threading.Thread(target=_pump, args=(source, stream, news), daemon=True).start()
-    while streams:
+    threading.Thread(target=_await, args=(program, news), daemon=True).start()
+    sources = {*streams, "exit"}
+    while sources:
         source, text = news.get()
         if text is None:
-            del streams[source]
+            sources.discard(source)
         else:
             yield source, text
 
 
 def _pump(source: str, stream: IO[str], news: queue.SimpleQueue[tuple[str, str | None]]) -> None:
-    with stream:
-        for text in stream:
-            news.put((source, text))
-    news.put((source, None))
+    try:
+        with stream:
+            for text in stream:
+                news.put((source, text))
+    finally:
+        news.put((source, None))
+
+
+def _await(program: subprocess.Popen[str], news: queue.SimpleQueue[tuple[str, str | None]]) -> None:
+    program.wait()
+    news.put(("exit", ""))
+    news.put(("exit", None))
 
 
 def _end_group(group: int) -> None:

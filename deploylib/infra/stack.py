@@ -60,7 +60,8 @@ def open_stack(
     """Return *environment*'s stack, once STS has said that *account* is the right one.
 
     *program* is Terraform's; *variables* are added to its environment (where it finds its providers); *line* gets
-    what people should see, Terraform's own text among it, without its colours unless *colours*. Raises `RefusedError` in the wrong account.
+    what people should see, Terraform's own text among it, without its colours unless *colours*. Raises `RefusedError`
+    in the wrong account.
     """
     aws.guard(account, environment)
     return Stack(environment, account, program=program, variables=variables, line=line, colours=colours)

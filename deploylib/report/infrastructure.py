@@ -127,6 +127,8 @@ def _difference(difference: Difference, width: int) -> Iterator[Text]:
     sign, style = _sign(difference)
     forcing = ("  forces replacement", "red") if difference.forces else ""
     start = Text.assemble(f"{INDENT}{sign} ", shortened(cleaned(difference.path), width // 2), style=style)
+    if difference.after is Mark.UNKNOWN:
+        old = shortened(old, max(CONTEXT, width - start.cell_len - cell_len(new) - 6))
     if old == new:  # two secrets
         old, new = "", f"{new} changed"
     values = (
@@ -159,6 +161,8 @@ def _summary(changes: Changes) -> Text:
         return Text(NOTHING, style="bold green")
     counts = changes.counts
     parts = [f"{counts[one]} to {one}" for one in Action if counts[one] or one in ALWAYS_COUNTED]
+    if changes.outputs:
+        parts.append(f"{len(changes.outputs)} {'output' if len(changes.outputs) == 1 else 'outputs'}")
     return Text.assemble(("Plan: ", "bold"), ", ".join(parts))
 
 

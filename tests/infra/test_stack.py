@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from moto import mock_aws
+
+from deploylib import aws
+from deploylib.config import STACK, Account, App, Environment, Images, RoleImage
+from deploylib.errors import RefusedError, TerraformError
+from deploylib.infra.stack import Stack, child_variables, open_stack
+from tests.infra.stand_in import StandIn, error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CASES = Path(__file__).with_name("cases")
+CHANGED = {"code": 2}
+NOT_INITIALISED = error('Backend initialization required, please run "terraform init"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A project on disk with one environment, its fake account and its fake Terraform."""
+
+    environment: Environment
+    account: aws.Account
+    stand_in: StandIn
+    told: list[str] = field(default_factory=list)
+
+    def open(self) -> Stack:
+        return open_stack(
+            self.environment,
+            self.account,
+            program=self.stand_in.program,
+            variables={**self.stand_in.variables, "PATH": os.environ["PATH"]},
+            line=self.told.append,
+        )
+
+    @property
+    def cache(self) -> Path:
+        return self.environment.root / ".cache" / "terraform" / self.environment.name
+
+    @property
+    def plans(self) -> list[Path]:
+        return list(self.cache.glob("*.tfplan"))
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[aws.Account]:
+    """Sign in once: making clients takes longer than most of these tests."""
+    with mock_aws():
+        yield aws.signed_in(environment(tmp_path_factory.mktemp("nothing")))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, stand_in: StandIn, account: aws.Account) -> Bench:
+    code = tmp_path / STACK
+    code.mkdir(parents=True)
+    (code / "main.tf").write_text('module "network" {\n  source = "../modules/network"\n  cidr = "10.0.0.0/16"\n}\n')
+    (code / ".terraform.lock.hcl").write_text("# locked")
+    account.calls.clear()
+    mock_aws().reset()
+    return Bench(environment=environment(tmp_path), account=account, stand_in=stand_in)
+
+
+def environment(root: Path) -> Environment:
+    return Environment(
+        name="stg",
+        root=root,
+        app=App(name="shop", path="app"),
+        account=Account(id="123456789012", region="ap-northeast-1"),
+        images=Images(roles={"web": RoleImage(dockerfile="Dockerfile")}),
+        terraform={"feature": "v1"},
+    )
+
+
+def shown(case: str) -> dict[str, Any]:
+    return {"stdout": json.dumps(json.loads((CASES / f"{case}.json").read_text())["plan"])}
+
+
+def test_the_wrong_account_is_refused_before_anything_is_made(bench: Bench) -> None:
+    wrong = replace(bench, environment=replace(bench.environment, account=Account(id="9" * 12, region="eu-west-1")))
+    with pytest.raises(RefusedError, match="999999999999"):
+        wrong.open()
+    assert set(bench.account.calls) == {"sts:GetCallerIdentity"}
+    assert bench.stand_in.calls == []
+    assert not bench.cache.exists()
+
+
+def test_the_first_init_makes_the_bucket_and_says_so(bench: Bench) -> None:
+    assert bench.open().init() is True
+    assert bench.stand_in.commands == ["init"]
+    assert bench.told[0] == "created the state bucket shop-stg-terraform-123456789012"
+
+
+def test_init_is_left_out_when_nothing_changed(bench: Bench) -> None:
+    bench.open().init()
+    bench.account.calls.clear()
+    assert bench.open().init() is False
+    assert bench.stand_in.commands == ["init"]
+    assert set(bench.account.calls) == {"sts:GetCallerIdentity"}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "again"),
+    [
+        (".terraform.lock.hcl", "# another version", True),
+        ("more.tf", 'module "x" {\n  source = "../modules/x"\n}\n', True),
+        ("main.tf", 'module "network" {\n  source = "../modules/network"\n  cidr = "10.9.0.0/16"\n}\n', False),
+        ("notes.md", "source = nothing", False),
+    ],
+)
+def test_init_is_repeated_when_what_it_depends_on_changed(bench: Bench, file: str, text: str, *, again: bool) -> None:
+    bench.open().init()
+    (bench.environment.root / STACK / file).write_text(text)
+    assert bench.open().init() is again
+
+
+def test_init_is_repeated_for_another_bucket_and_another_terraform(bench: Bench) -> None:
+    bench.open().init()
+    account = replace(bench.environment.account, state_bucket="company-states")
+    assert replace(bench, environment=replace(bench.environment, account=account)).open().init() is True
+    bench.open().init()
+    os.utime(bench.stand_in.program, (1, 1))
+    assert bench.open().init() is True
+
+
+def test_a_failed_init_is_repeated(bench: Bench) -> None:
+    bench.stand_in.answer(init=[error("Failed to query available provider packages"), {}])
+    with pytest.raises(TerraformError, match="stg: terraform init") as caught:
+        bench.open().init()
+    assert "DEPLOY_PROVIDER_MIRROR" in caught.value.hint
+    assert bench.open().init() is True
+
+
+def test_whatever_may_hold_a_secret_is_readable_by_us_alone(bench: Bench) -> None:
+    bench.stand_in.answer(plan=[CHANGED], show=[shown("sensitive")])
+    with bench.open().plan() as saved:
+        found = [saved.file, *(path for path in bench.cache.iterdir() if path.is_file())]
+        assert {path.stat().st_mode & 0o777 for path in found} == {0o600}
+        assert bench.cache.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_plan_gets_the_environments_variables_and_its_own_data_directory(bench: Bench) -> None:
+    with bench.open().plan():
+        pass
+    init, plan = bench.stand_in.calls
+    assert plan["env"]["TF_DATA_DIR"] == str(bench.cache / "data") == init["env"]["TF_DATA_DIR"]
+    assert plan["env"]["TF_IN_AUTOMATION"] == "1"
+    assert plan["env"]["AWS_REGION"] == "ap-northeast-1"
+    assert plan["cwd"] == str(bench.environment.root / STACK)
+    assert json.loads(plan["files"]["variables.tfvars.json"][1]) == {
+        "app": "shop",
+        "environment": "stg",
+        "account_id": "123456789012",
+        "region": "ap-northeast-1",
+        "feature": "v1",
+    }
+    assert 'key = "shop/stg/terraform.tfstate"' in init["files"]["backend.tfbackend"][1]
+
+
+def test_a_plan_with_changes_is_shown_once(bench: Bench) -> None:
+    bench.stand_in.answer(plan=[CHANGED], show=[shown("environment_variable")])
+    with bench.open().plan() as saved:
+        assert [str(one.action) for one in saved.changes.changes] == ["replace", "change"]
+    assert bench.stand_in.commands == ["init", "plan", "show"]
+
+
+def test_a_plan_without_changes_costs_one_command(bench: Bench) -> None:
+    with bench.open().plan() as saved:
+        assert not saved.changes
+    assert bench.stand_in.commands == ["init", "plan"]
+
+
+def test_what_terraform_warns_of_is_kept(bench: Bench) -> None:
+    bench.stand_in.answer(plan=[{"stdout": "╷\n│ Warning: Deprecated\n│ \n│ use another\n╵\n"}])
+    with bench.open().plan() as saved:
+        assert saved.changes.warnings == ("Warning: Deprecated\n\nuse another",)
+
+
+def test_exactly_the_shown_plan_is_applied_and_then_gone(bench: Bench) -> None:
+    bench.stand_in.answer(plan=[CHANGED], show=[shown("moved")], apply=[{"stdout": "Apply complete!\n"}])
+    stack = bench.open()
+    with stack.plan() as saved:
+        stack.apply(saved)
+        assert not saved.file.exists()
+    planned, applied = bench.stand_in.calls[1], bench.stand_in.calls[3]
+    assert f"-out={applied['argv'][-1]}" in planned["argv"]
+    assert bench.stand_in.commands == ["init", "plan", "show", "apply"]
+    assert bench.told[-1] == "Apply complete!"
+
+
+def test_a_plan_that_is_not_applied_is_gone_too(bench: Bench) -> None:
+    with pytest.raises(RefusedError), bench.open().plan() as saved:
+        assert saved.file.exists()
+        raise RefusedError("not confirmed")
+    assert bench.plans == []
+
+
+def test_a_plan_that_failed_leaves_nothing(bench: Bench) -> None:
+    bench.stand_in.answer(plan=[error("Invalid index", "on main.tf")])
+    with pytest.raises(TerraformError, match=r"Invalid index\n\non main\.tf"), bench.open().plan():
+        pytest.fail("there is no plan")
+    assert bench.plans == []
+
+
+def test_a_failed_apply_leaves_no_plan(bench: Bench) -> None:
+    bench.stand_in.answer(plan=[CHANGED], show=[shown("moved")], apply=[error("creating it")])
+    stack = bench.open()
+    with pytest.raises(TerraformError, match="creating it"), stack.plan() as saved:
+        stack.apply(saved)
+    assert bench.plans == []
+
+
+def test_a_plan_of_another_environment_is_refused(bench: Bench) -> None:
+    stack = bench.open()
+    other = replace(bench, environment=replace(bench.environment, name="prd")).open()
+    with stack.plan() as saved, pytest.raises(RefusedError, match="is of stg, not of prd"):
+        other.apply(saved)
+    assert "apply" not in bench.stand_in.commands
+
+
+def test_a_killed_runs_plan_is_swept_away_and_a_running_ones_is_not(bench: Bench) -> None:
+    bench.open().init()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left, held = (bench.cache / f"{process}.tfplan" for process in (dead.pid, os.getppid()))
+    left.touch()
+    held.touch()
+    with bench.open().plan():
+        assert not left.exists()
+        assert held.exists()
+
+
+def test_a_destroy_is_a_plan_like_any_other(bench: Bench) -> None:
+    bench.stand_in.answer(plan=[CHANGED], show=[shown("destroy")])
+    stack = bench.open()
+    with stack.plan(destroy=True) as saved:
+        assert saved.destroying
+        stack.apply(saved)
+    assert "-destroy" in bench.stand_in.calls[1]["argv"]
+    assert bench.stand_in.commands == ["init", "plan", "show", "apply"]
+
+
+def test_terraform_that_wants_init_after_all_gets_it_and_plans_again(bench: Bench) -> None:
+    bench.open().init()
+    bench.stand_in.answer(plan=[NOT_INITIALISED, {}])
+    with bench.open().plan() as saved:
+        assert not saved.changes
+    assert bench.stand_in.commands == ["init", "plan", "init", "plan"]
+
+
+def test_terraform_that_wants_init_for_ever_is_an_error(bench: Bench) -> None:
+    bench.stand_in.answer(plan=[NOT_INITIALISED])
+    with pytest.raises(TerraformError, match="initialization required"), bench.open().plan():
+        pytest.fail("there is no plan")
+    assert bench.stand_in.commands == ["init", "plan", "init", "plan"]
+
+
+def test_sensitive_outputs_are_masked_unless_asked_for(bench: Bench) -> None:
+    outputs = {"url": {"sensitive": False, "value": "http://x"}, "password": {"sensitive": True, "value": "hunter2"}}
+    bench.stand_in.answer(output=[{"stdout": json.dumps(outputs)}])
+    stack = bench.open()
+    stack.init()
+    assert stack.output() == {"password": "(sensitive)", "url": "http://x"}
+    assert stack.output(secrets=True)["password"] == "hunter2"
+
+
+def test_outputs_of_what_was_never_applied_make_no_bucket(bench: Bench) -> None:
+    with pytest.raises(TerraformError, match="nothing has been applied yet") as caught:
+        bench.open().output()
+    assert caught.value.hint == "inv infra.apply --env stg"
+    assert set(bench.account.calls) == {"sts:GetCallerIdentity", "s3:HeadBucket"}
+
+
+def test_a_lock_is_released_by_its_id(bench: Bench) -> None:
+    bench.open().unlock("6f9eca37")
+    assert bench.stand_in.calls[-1]["argv"] == ["force-unlock", "-force", "6f9eca37"]
+
+
+def test_what_a_shell_could_slip_in_does_not_reach_terraform(bench: Bench) -> None:
+    stray = {"TF_WORKSPACE": "x", "TF_CLI_ARGS_plan": "-lock=false", "TF_VAR_domain": "x", "TF_DATA_DIR": "y", "A": "1"}
+    found = child_variables(bench.environment, stray, {"TF_CLI_CONFIG_FILE": "c"})
+    assert not stray.keys() & (found.keys() - {"A", "TF_DATA_DIR"})
+    assert found["A"] == "1"
+    assert found["TF_CLI_CONFIG_FILE"] == "c"
+    assert found["TF_DATA_DIR"] == str(bench.cache / "data")
