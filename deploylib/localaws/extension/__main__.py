@@ -107,7 +107,7 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     from ministack.core import container_reaper
 
     from deploylib.localaws.extension import addresses as names
-    from deploylib.localaws.extension import databases, network, observation, operations, shutdown, targets
+    from deploylib.localaws.extension import databases, logs, network, observation, operations, shutdown, targets
     from deploylib.localaws.extension.calls import CallLog
     from deploylib.localaws.extension.images import Images
     from deploylib.localaws.extension.services import Scheduler, service_of
@@ -134,6 +134,7 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     names.install(chosen)
     databases.install(chosen, engine, addresses)
     network.install()
+    logs.install()
     observation.install(CallLog(chosen.calls_file))
     shutdown.install(engine, scheduler, runs, keep_volumes=chosen.state_dir is not None)
     threading.Thread(target=scheduler.run, name="scheduler", daemon=True).start()

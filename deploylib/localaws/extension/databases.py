@@ -24,10 +24,20 @@ PASSWORD_BYTES = 24
 def install(settings: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     """Mend RDS; databases listen on *addresses* only."""
     patching.require(rds, "_p", "_resolve_instance", "_single_instance_response")
-    patching.require(secretsmanager, "create_secret_in_process", "delete_secret_in_process")
+    patching.require(secretsmanager, "_resolve", "create_secret_in_process", "delete_secret_in_process")
+    _install_names(settings.instance)
     _install_image(settings.postgres_image)
     _install_containers(engine, addresses)
     _install_managed_password()
+    _install_rotation()
+
+
+def _install_names(instance: str) -> None:
+    """Stock names are the same in every emulator of one account and region: two checkouts would share a container."""
+
+    @patching.wrap(rds, "_rds_docker_scope(account_id, region)")
+    def scope(original: Callable[..., str], account_id: str | None = None, region: str | None = None) -> str:
+        return f"{instance}-{original(account_id, region)}"
 
 
 def _install_image(image: str) -> None:
@@ -79,6 +89,22 @@ def _install_managed_password() -> None:
             return xml
         fields = "".join(f"<{name}>{value}</{name}>" for name, value in managed.items())
         return f"{xml}<MasterUserSecret>{fields}</MasterUserSecret>"
+
+
+def _install_rotation() -> None:
+    """MiniStack can begin to rotate a secret but not end it, so that Terraform could not destroy the rotation."""
+
+    @patching.wrap(secretsmanager, "handle_request(method, path, headers, body, query_params)")
+    async def handled(original: Callable[..., Any], method: str, path: str, headers: Any, *rest: Any) -> Any:
+        if not headers.get("x-amz-target", "").endswith(".CancelRotateSecret"):
+            return await original(method, path, headers, *rest)
+        _, secret = secretsmanager._resolve(json.loads(rest[0]).get("SecretId"))
+        if not secret:
+            message = "Secrets Manager can't find the specified secret."
+            return secretsmanager.error_response_json("ResourceNotFoundException", message, 400)
+        secret["RotationEnabled"] = False
+        secret.pop("RotationRules", None)
+        return secretsmanager.json_response({"ARN": secret["ARN"], "Name": secret["Name"]})
 
 
 def _secret(instance: Params, password: str, key: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A container's output, sent to CloudWatch Logs line by line."""
+"""A container's output in CloudWatch Logs: sent line by line, and found again by its stream's prefix."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import request_scope
-from ministack.services import ecs
+from ministack.services import cloudwatch_logs, ecs
+
+from deploylib.localaws.extension import patching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from deploylib.localaws.extension.engine import Engine
 
@@ -18,6 +20,22 @@ logger = logging.getLogger("localaws.logs")
 
 class LogGroupMissingError(Exception):
     """The log group of a container does not exist."""
+
+
+def install() -> None:
+    """Make FilterLogEvents heed `logStreamNamePrefix`: MiniStack answers with the whole group."""
+    patching.require(cloudwatch_logs, "_log_groups", "_resolve_log_group_name")
+
+    @patching.wrap(cloudwatch_logs, "_filter_log_events(data)")
+    def filtered(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+        group = cloudwatch_logs._log_groups.get(cloudwatch_logs._resolve_log_group_name(data))
+        prefix = data.get("logStreamNamePrefix")
+        if not prefix or group is None:
+            return original(data)
+        names = [name for name in list(group["streams"]) if name.startswith(prefix)]
+        if not names:  # to MiniStack an empty list is every stream
+            return cloudwatch_logs.json_response({"events": [], "searchedLogStreams": []})
+        return original({**data, "logStreamNames": names})
 
 
 def destination(container: Mapping[str, Any], task_id: str, identifier: str) -> dict[str, Any] | None:
