@@ -58,7 +58,10 @@ def up(
     say: Callable[[str], None] = lambda _: None,
     clock: Clock = time,
 ) -> LocalAws:
-    """Return the emulator *name*, started if it does not run, once it answers."""
+    """Return the emulator *name*, started if it does not run, once it answers.
+
+    A new one gets the first free port from 4566, or from LOCALAWS_PORT in *environ*, on.
+    """
     if not VALID_NAME.fullmatch(name):
         raise ConfigError(f"{name!r} cannot name a local AWS: small letters, digits and hyphens only")
     with checkout_lock.locked(root, say):
@@ -75,7 +78,7 @@ def up(
             local = LocalAws(
                 name=name,
                 instance=mark,
-                port=launch.port_for(root, recorded),
+                port=launch.port_for(root, recorded, environ),
                 account_id=account_id,
                 region=region,
                 engine_host=engine.host,
@@ -103,10 +106,8 @@ def down(root: Path, *, say: Callable[[str], None] = lambda _: None, clock: Cloc
     """
     with checkout_lock.locked(root, say):
         recorded = instance.read_all(root)
-        for local in recorded:
-            recorded_process.stop(local.process, patience_seconds=launch.STOP_SECONDS, clock=clock)
-        launch.stop_unrecorded(instance.instance_id(root, ""), clock)
-        removed = _remove_from_engines(root, recorded)
+        stopped = _stop(root, recorded, clock)
+        removed = stopped + _remove_from_engines(root, recorded)
         shutil.rmtree(root / instance.FOLDER, ignore_errors=True)
     return removed
 
@@ -142,6 +143,15 @@ def _refuse_other(local: LocalAws, account_id: str, region: str, engine: Engine)
             f"not as {wanted[0]} in {wanted[1]} on {wanted[2]}",
             hint="inv local.down, then inv local.up",
         )
+
+
+def _stop(root: Path, recorded: tuple[LocalAws, ...], clock: Clock) -> Removed:
+    """Stop the processes; an emulator that ends in peace removes its containers itself."""
+    there = sum(len(_containers(local)) for local in recorded)
+    patience = launch.STOP_SECONDS
+    stopped = sum(recorded_process.stop(each.process, patience_seconds=patience, clock=clock) for each in recorded)
+    lost = launch.stop_unrecorded(instance.instance_id(root, ""), clock)
+    return Removed(emulators=stopped + lost, containers=there - sum(len(_containers(local)) for local in recorded))
 
 
 def _remove_from_engines(root: Path, recorded: tuple[LocalAws, ...]) -> Removed:

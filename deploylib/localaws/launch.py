@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploylib.errors import ToolMissingError
+from deploylib.errors import ConfigError, ToolMissingError
 from deploylib.localaws import database_image, instance
 from deploylib.toolchain import checkout_lock, python_environment, recorded_process
 
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from deploylib.clock import Clock
     from deploylib.localaws.instance import LocalAws
     from deploylib.toolchain.engine import Engine
+    from deploylib.toolchain.recorded_process import RecordedProcess
 
 MODULE = "deploylib.localaws.extension"
 VARIABLE = b"LOCALAWS_INSTANCE="
 FIRST_PORT = 4566
 PORTS = 100
+LAST_PORT = 65535
 READY_PATH = "/_ministack/health"
 READY_SECONDS = 30
 ANSWER_SECONDS = 2
@@ -45,7 +47,7 @@ def alone() -> Iterator[None]:
         yield
 
 
-def port_for(root: Path, recorded: LocalAws | None) -> int:
+def port_for(root: Path, recorded: LocalAws | None, environ: Mapping[str, str]) -> int:
     """Return the port of the recorded emulator, or a free one."""
     if recorded is not None:
         if not _is_free(recorded.port):
@@ -54,11 +56,18 @@ def port_for(root: Path, recorded: LocalAws | None) -> int:
                 hint="inv local.down, then inv local.up: it finds a free one",
             )
         return recorded.port
-    others = {local.port for local in instance.read_all(root)}
-    for port in range(FIRST_PORT, FIRST_PORT + PORTS):
+    others, first = {local.port for local in instance.read_all(root)}, _first_port(environ)
+    for port in range(first, first + PORTS):
         if port not in others and _is_free(port):
             return port
-    raise ToolMissingError(f"no free port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1}")
+    raise ToolMissingError(f"no free port from {first} to {first + PORTS - 1}", hint="LOCALAWS_PORT=… inv local.up")
+
+
+def _first_port(environ: Mapping[str, str]) -> int:
+    text = environ.get("LOCALAWS_PORT") or str(FIRST_PORT)
+    if not text.isdecimal() or not 0 < int(text) <= LAST_PORT - PORTS:
+        raise ConfigError(f"LOCALAWS_PORT={text} is no port from 1 to {LAST_PORT - PORTS}")
+    return int(text)
 
 
 def _is_free(port: int) -> bool:
@@ -120,24 +129,27 @@ def await_ready(root: Path, local: LocalAws, clock: Clock) -> None:
         clock.sleep(POLL_SECONDS)
 
 
-def stop_unrecorded(mark: str, clock: Clock) -> None:
-    """Stop emulators whose record is lost (`.local/` was deleted under them): their environment names them.
+def stop_unrecorded(mark: str, clock: Clock) -> int:
+    """Stop emulators whose record is lost (`.local/` was deleted under them) and return how many there were.
 
     *mark* is an instance, or with a hyphen at its end every instance of a checkout.
     """
+    lost = tuple(_unrecorded(mark))
+    return sum(recorded_process.stop(each, patience_seconds=STOP_SECONDS, clock=clock) for each in lost)
+
+
+def _unrecorded(mark: str) -> Iterator[RecordedProcess]:
+    """Yield the emulators whose own environment names *mark*."""
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             variables = path.read_bytes().split(b"\0")
             arguments = (path.parent / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        named = [variable[len(VARIABLE) :].decode() for variable in variables if variable.startswith(VARIABLE)]
-        if (
-            any(name == mark or (mark.endswith("-") and name.startswith(mark)) for name in named)
-            and MODULE.encode() in arguments
-        ):
-            lost = recorded_process.record(int(path.parent.name))
-            recorded_process.stop(lost, patience_seconds=STOP_SECONDS, clock=clock)
+        names = (each[len(VARIABLE) :].decode() for each in variables if each.startswith(VARIABLE))
+        ours = any(name == mark or (mark.endswith("-") and name.startswith(mark)) for name in names)
+        if ours and MODULE.encode() in arguments:
+            yield recorded_process.record(int(path.parent.name))
 
 
 def last_lines(root: Path, name: str) -> tuple[str, ...]:

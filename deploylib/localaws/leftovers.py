@@ -24,6 +24,7 @@ AT_ONCE = 8
 class Removed:
     """How many of each were removed."""
 
+    emulators: int = 0
     containers: int = 0
     networks: int = 0
     volumes: int = 0

@@ -1,4 +1,4 @@
-"""Everything in order: Python environments beside engine and OS image, then Terraform and its provider."""
+"""Everything in order: engine, Terraform and its provider; then the Python environments beside the OS image."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("setup: interrupted; repeat `make setup` to go on\n")
         return INTERRUPTED
-    _say(f"ready in {time.monotonic() - started:.1f} s: {_summary(tools)}")
+    _say(f"ready after {time.monotonic() - started:.1f} s: {_summary(tools)}")
     return 0
 
 
 def ensure(root: Path, this: Machine, say: Callable[[str], None]) -> Toolchain:
-    """Make sure that all of it is there. The slow halves, Python and the OS image, run side by side."""
+    """Make sure that all of it is there: first what may be refused, then the slow things side by side."""
     with checkout_lock.locked(root, say), ThreadPoolExecutor() as threads:
-        environments = (python_environment.development(root), python_environment.emulator(root))
-        pending = [threads.submit(python_environment.ensure, each, this, say) for each in environments]
         engine = engine_service.ensure(root, this, say)
-        pending.append(threads.submit(os_image.ensure, root, engine, this, say))
         tool = terraform.ensure(root, this, say)
         mirror = provider_mirror.find(root, this, tool)
+        environments = (python_environment.development(root), python_environment.emulator(root))
+        pending = [threads.submit(python_environment.ensure, each, this, say) for each in environments]
+        pending.append(threads.submit(os_image.ensure, root, engine, this, say))
         for each in pending:
             each.result()
     return Toolchain(engine=engine, terraform=tool, provider_mirror=mirror)

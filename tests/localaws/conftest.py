@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return min(int(server.getsockname()[1]), 65000)
+
+
 @pytest.fixture
 def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
     """Yield a place with a fake emulator and a fake engine; nothing of it outlives the test."""
@@ -21,6 +27,7 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
     engine.start()
     engine.add_image(DatabaseImage().name)  # the user's own: never built here
     monkeypatch.setenv("DOCKER_HOST", engine.host)
+    monkeypatch.setenv("LOCALAWS_PORT", str(free_port()))  # tests that run beside this one look elsewhere
     made = Yard(tmp_path, engine)
     yield made
     engine.start()

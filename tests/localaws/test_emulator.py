@@ -3,6 +3,7 @@ from __future__ import annotations
 import configparser
 import dataclasses
 import os
+import re
 import shutil
 import signal
 import socket
@@ -155,6 +156,22 @@ def test_an_emulator_that_is_not_installed_is_an_error_that_says_make_setup(yard
     assert missing.value.hint == "make setup"
 
 
+def test_a_port_can_be_chosen(yard: Yard) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        first = int(taken.getsockname()[1])
+        environ = {**os.environ, "LOCALAWS_PORT": str(first)}
+
+        local = emulator.up(yard.checkout, engine=yard.engine, account_id=ACCOUNT_ID, environ=environ)
+
+    assert first < local.port < first + 100
+
+
+@pytest.mark.parametrize("port", ["http", "0", "70000", "-1"])
+def test_a_port_that_is_none_is_refused(yard: Yard, port: str) -> None:
+    with pytest.raises(ConfigError, match=f"LOCALAWS_PORT={port} is no port"):
+        emulator.up(yard.checkout, engine=yard.engine, environ={**os.environ, "LOCALAWS_PORT": port})
+
+
 def test_status_knows_a_running_emulator(yard: Yard) -> None:
     local = yard.up()
     yard.fake.add_container("web-1", mine(local))
@@ -163,7 +180,7 @@ def test_status_knows_a_running_emulator(yard: Yard) -> None:
 
     assert (found.state, found.local, found.containers) == ("running", local, ("web-1",))
     assert 0 <= found.uptime_seconds < 60
-    assert f"process {local.pid}, up for 0 s\n  containers: web-1" in emulator.render(found)
+    assert re.search(rf"process {local.pid}, up for \d+ s\n  containers: web-1", emulator.render(found))
 
 
 def test_status_of_an_emulator_that_died_shows_its_last_words_and_the_way_on(yard: Yard) -> None:
@@ -213,7 +230,7 @@ def test_down_removes_everything_and_nothing_else(yard: Yard) -> None:
 
     removed = emulator.down(yard.checkout)
 
-    assert str(removed) == "1 container, 1 network, 1 volume, 2 images"
+    assert str(removed) == "1 emulator, 1 container, 1 network, 1 volume, 2 images"
     assert not recorded_process.is_alive(local.process)
     assert [each["Names"] for each in yard.fake.containers] == [["/mine-too"]]
     assert (yard.fake.networks, yard.fake.volumes) == ([], [])

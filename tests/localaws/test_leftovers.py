@@ -5,7 +5,7 @@ from deploylib.localaws.leftovers import Removed
 
 def test_what_was_removed_is_counted_in_words() -> None:
     assert str(Removed()) == "nothing"
-    assert str(Removed(containers=1, images=2)) == "1 container, 2 images"
+    assert str(Removed(emulators=1, containers=2, images=1)) == "1 emulator, 2 containers, 1 image"
 
 
 def test_counts_add_up() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +56,25 @@ def test_nothing_is_done_or_said_when_nothing_is_missing(stage: Stage, engine_at
     assert (tools.engine.host, tools.terraform.version) == (fake.host, "1.11.4")
     assert stage.said == []
     assert stage.calls == ["terraform version -json"]
+
+
+def test_a_refusal_is_one_sentence_with_the_next_step_before_anything_is_made(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploylib", tmp_path / "deploylib", ignore=shutil.ignore_patterns("__pycache__"))
+    environ = {**os.environ, "DOCKER_HOST": "tcp://10.0.0.7:2375"}
+
+    done = subprocess.run(
+        [sys.executable, "-S", "-B", "-m", "deploylib.toolchain"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "setup: the container engine tcp://10.0.0.7:2375 may be on another machine",
+        "  next: unset DOCKER_HOST (docker context use default), or set DEPLOY_ALLOW_REMOTE_ENGINE=1 if it is meant",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["deploylib"]
