@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploylib.errors import ProcessError, ToolMissingError
+from deploylib.errors import DeployError, ProcessError, ToolMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,28 +44,18 @@ def run(
     """Run *argv* to its end and return what it printed.
 
     *env* is added to this process's environment. Raises `ToolMissingError` when the program is not there and
-    `ProcessError`, with the last lines of its output, when its exit code is not in *ok*.
+    `ProcessError`, with the last lines of its output, when its exit code is not in *ok* or it does not end in time.
     """
-    try:
-        done = subprocess.run(
-            list(argv),
-            cwd=cwd,
-            env={**os.environ, **env} if env else None,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_seconds,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise _missing(argv[0]) from error
-    except subprocess.TimeoutExpired as error:
-        raise ProcessError(argv[0], -signal.SIGKILL, f"no answer within {timeout_seconds:g} s") from error
-    if done.returncode not in ok:
-        raise ProcessError(argv[0], done.returncode, _tail(done.stdout + done.stderr))
-    return Finished(returncode=done.returncode, stdout=done.stdout, stderr=done.stderr)
+    with _started(argv, cwd=cwd, env=env, stdin=stdin, stderr=subprocess.PIPE) as program:
+        try:
+            stdout, stderr = program.communicate(stdin, timeout_seconds)
+        except subprocess.TimeoutExpired as error:
+            stop(program)
+            output = f"no end within {timeout_seconds:g} s\n{_tail(_rest(program))}"
+            raise ProcessError(argv[0], program.returncode, output) from error
+    if program.returncode not in ok:
+        raise ProcessError(argv[0], program.returncode, _tail(stdout + stderr))
+    return Finished(returncode=program.returncode, stdout=stdout, stderr=stderr)
 
 
 def stream(
@@ -78,9 +68,41 @@ def stream(
 ) -> None:
     """Run *argv* and hand each line that it prints (both streams, in order) to *line* as it comes.
 
-    The program runs in its own process group, so that Ctrl-C reaches it once, from us: it gets SIGINT, ten seconds
-    to tidy up, then SIGKILL. Raises as `run` does.
+    Raises as `run` does.
     """
+    with _started(argv, cwd=cwd, env=env, stdin=stdin, stderr=subprocess.STDOUT) as program:
+        lines = _pump(program, line, stdin)
+    if program.returncode != 0:
+        raise ProcessError(argv[0], program.returncode, "\n".join(lines[-LAST_LINES:]))
+
+
+def stop_all() -> None:
+    """Stop every program that is running in any thread: what Ctrl-C in the main thread has to do."""
+    with _running_lock:
+        programs = tuple(_running)
+    for program in programs:
+        stop(program)
+
+
+def stop(program: subprocess.Popen[str], *, patience_seconds: float = STOP_SECONDS) -> None:
+    """Send SIGINT to *program*'s group, and SIGKILL to what is left after *patience_seconds* or at a second Ctrl-C."""
+    if program.poll() is not None:
+        return
+    try:
+        _signal(program, signal.SIGINT)
+        program.wait(patience_seconds)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _signal(program, signal.SIGKILL)
+        program.wait()
+
+
+@contextlib.contextmanager
+def _started(
+    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, stdin: str | None, stderr: int
+) -> Iterator[subprocess.Popen[str]]:
+    """Start *argv* in a process group of its own, so that Ctrl-C reaches it once, from us, and its children too."""
     try:
         program = subprocess.Popen(
             list(argv),
@@ -88,41 +110,24 @@ def stream(
             env={**os.environ, **env} if env else None,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             text=True,
             errors="replace",
             start_new_session=True,
         )
-    except FileNotFoundError as error:
-        raise _missing(argv[0]) from error
+    except OSError as error:
+        raise _not_started(argv[0], cwd, error) from error
     with program, _registered(program):
         try:
-            lines = _pump(program, line, stdin)
+            yield program
         except BaseException:
             stop(program)
             raise
-    if program.returncode != 0:
-        raise ProcessError(argv[0], program.returncode, "\n".join(lines[-LAST_LINES:]))
 
 
-def stop_all() -> None:
-    """Stop every program that `stream` is running in any thread: what Ctrl-C in the main thread has to do."""
-    with _running_lock:
-        programs = tuple(_running)
-    for program in programs:
-        stop(program)
-
-
-def stop(program: subprocess.Popen[str]) -> None:
-    """Send SIGINT to *program*'s group, and SIGKILL when it is still there ten seconds later."""
-    for number, patience in ((signal.SIGINT, STOP_SECONDS), (signal.SIGKILL, None)):
-        if program.poll() is not None:
-            return
+def _signal(program: subprocess.Popen[str], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # the whole group has ended in the meantime
         os.killpg(program.pid, number)
-        try:
-            program.wait(patience)
-        except subprocess.TimeoutExpired:
-            continue
 
 
 @contextlib.contextmanager
@@ -138,8 +143,8 @@ def _registered(program: subprocess.Popen[str]) -> Iterator[None]:
 
 def _pump(program: subprocess.Popen[str], line: Callable[[str], None], stdin: str | None) -> list[str]:
     if stdin is not None and program.stdin is not None:
-        program.stdin.write(stdin)
-        program.stdin.close()
+        with contextlib.suppress(BrokenPipeError), program.stdin:  # what it prints says why it would not read
+            program.stdin.write(stdin)
     lines: list[str] = []
     for raw in program.stdout or ():
         lines.append(raw.rstrip("\n"))
@@ -148,8 +153,20 @@ def _pump(program: subprocess.Popen[str], line: Callable[[str], None], stdin: st
     return lines
 
 
-def _missing(program: str) -> ToolMissingError:
-    return ToolMissingError(f"{program} is not installed or not on PATH", hint="make setup")
+def _rest(program: subprocess.Popen[str]) -> str:
+    """Return what a stopped program had printed; a daemon that it left behind may hold its output open."""
+    try:
+        return "".join(program.communicate(timeout=1))
+    except subprocess.TimeoutExpired:
+        return ""
+
+
+def _not_started(program: str, cwd: Path | None, error: OSError) -> DeployError:
+    if cwd is not None and not cwd.is_dir():
+        return DeployError(f"{program} cannot run in {cwd}: no such folder")
+    if isinstance(error, FileNotFoundError):
+        return ToolMissingError(f"{program} is not installed or not on PATH", hint="make setup")
+    return ToolMissingError(f"{program} cannot be run: {error.strerror}", hint="make setup")
 
 
 def _tail(text: str) -> str:
