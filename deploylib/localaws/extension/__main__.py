@@ -154,6 +154,7 @@ async def _serve(chosen: Settings, sockets: list[socket.socket]) -> None:
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
+    logging.getLogger("hypercorn.error").propagate = False  # it has a handler of its own
     logging.getLogger("localaws").info("instance %s", chosen.instance)
     await serve(app, config, shutdown_trigger=over.wait)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from ministack import app
@@ -19,6 +20,7 @@ def install(settings: Settings) -> None:
     """Make ECR and ELB tell addresses that this emulator answers."""
     port = settings.port
     _install_registry(port)
+    _install_images()
     _install_load_balancers(port)
 
 
@@ -30,10 +32,34 @@ def _install_registry(port: int) -> None:
     @patching.wrap(ecr, "_get_authorization_token(data)")
     def token(original: Callable[..., Any], data: dict[str, Any]) -> Any:
         status, headers, body = original(data)
-        answer = ecr.json.loads(body)
+        answer = json.loads(body)
         for authorisation in answer["authorizationData"]:
             authorisation["proxyEndpoint"] = f"http://localhost:{port}"
         return ecr.json_response(answer, status) if status == 200 else (status, headers, body)  # noqa: PLR2004 - HTTP
+
+
+def _install_images() -> None:
+    """DescribeImages of an image that is not there is an error, and an image is as large as its layers."""
+
+    @patching.wrap(ecr, "_describe_images(data)")
+    def described(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+        name, asked = data.get("repositoryName", ""), data.get("imageIds") or []
+        if name in ecr._repositories and (missing := [i for i in asked if not ecr._find_image(name, i)]):
+            message = f"The image with imageId {missing[0]} does not exist within the repository with name '{name}'"
+            return ecr.error_response_json("ImageNotFoundException", message, 400)
+        status, headers, body = original(data)
+        if status != 200:  # noqa: PLR2004 - HTTP
+            return status, headers, body
+        details = json.loads(body)["imageDetails"]
+        manifests = {image["imageDigest"]: image.get("imageManifest", "{}") for image in ecr._images.get(name, [])}
+        for detail in details:
+            detail["imageSizeInBytes"] = _size(manifests[detail["imageDigest"]])
+        return ecr.json_response({"imageDetails": details})
+
+
+def _size(manifest: str) -> int:
+    parsed = json.loads(manifest)
+    return sum(int(part.get("size", 0)) for part in [parsed.get("config") or {}, *(parsed.get("layers") or [])])
 
 
 def _install_load_balancers(port: int) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TASK_LABEL = "com.amazonaws.ecs.task-arn"
 RECONNECT_SECONDS = 0.5
+POOL = 100
 logger = logging.getLogger("localaws.engine")
 
 
@@ -61,7 +62,8 @@ class Engine:
     """The container engine, as far as tasks need it."""
 
     def __init__(self, settings: Settings) -> None:
-        self.client = docker.from_env(timeout=settings.docker_timeout_seconds)
+        # Every followed log and every waiting stop holds a connection.
+        self.client = docker.from_env(timeout=settings.docker_timeout_seconds, max_pool_size=POOL)
         self.labels = settings.labels
         self.gate = Gate()
         self._filter = f"{LABEL}={settings.instance}"

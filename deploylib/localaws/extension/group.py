@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LAST_LINES_SECONDS = 3.0
 HURRIED_STOP_SECONDS = 1.0
 KILLED = 137
+ENDED = ("exited", "dead", "removing")
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 
@@ -86,7 +87,7 @@ class Group:
             state = self._engine.inspect(identifier).get("State") or {"Status": "exited", "ExitCode": KILLED}
         except (DockerException, OSError):  # no answer is no proof of an exit
             return
-        if state["Status"] not in ("exited", "dead"):
+        if state["Status"] not in ENDED:
             self.progress[name] = Progress(phase=Phase.RUNNING, healthy=healthy)
             return
         reason = OUT_OF_MEMORY if state.get("OOMKilled") else None

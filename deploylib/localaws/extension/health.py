@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -112,8 +113,16 @@ def probe(group: Mapping[str, Any], address: str, port: int) -> Result:
     return Result(passed=False, code="Target.ResponseCodeMismatch", description=described)
 
 
+def _connection(group: Mapping[str, Any], address: str, port: int, timeout: float) -> http.client.HTTPConnection:
+    if group.get("HealthCheckProtocol") != "HTTPS":
+        return http.client.HTTPConnection(address, port, timeout=timeout)
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # a load balancer trusts its targets
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(address, port, timeout=timeout, context=unverified)
+
+
 def _status(group: Mapping[str, Any], address: str, port: int, timeout: float) -> int:
-    connection = http.client.HTTPConnection(address, port, timeout=timeout)
+    connection = _connection(group, address, port, timeout)
     try:
         path = group.get("HealthCheckPath") or "/"
         connection.request("GET", path, headers={"User-Agent": AGENT, "Connection": "close"})

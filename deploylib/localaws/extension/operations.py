@@ -46,6 +46,12 @@ def install(engine: Engine, scheduler: Scheduler, runs: Runs) -> None:
     _install_scheduling(scheduler)
     _install_services(scheduler)
 
+    @patching.wrap(ecs, "_resolve_td_key(ref)")
+    def key(original: Callable[..., Any], reference: str) -> Any:
+        found = original(reference)
+        is_family = bool(found) and ":" not in reference.rpartition("/")[2]
+        return _newest_active(found) if is_family else found
+
     @patching.wrap(ssm, "resolve_parameter_value(name_or_arn, version, decrypt)")
     def decrypted(original: Callable[..., Any], name: str, version: Any = None, decrypt: Any = None) -> Any:  # noqa: ARG001
         return original(name, version, decrypt=True)
@@ -188,6 +194,13 @@ def _rewritten(answer: Any, service: Data | None, data: Data) -> Any:
     if not primary["rolloutStateReason"]:
         primary["rolloutStateReason"] = f"ECS deployment {primary['id']} in progress."
     return ecs.json_response({"service": ecs._sanitize(service)})
+
+
+def _newest_active(key: str) -> str:
+    """Return the key of a family's newest active revision: MiniStack takes the newest, active or not."""
+    family = key.partition(":")[0]
+    active = [d["revision"] for d in ecs._task_defs.values() if d["family"] == family and d["status"] == "ACTIVE"]
+    return f"{family}:{max(active)}" if active else key
 
 
 def _client_error(message: str) -> Any:

@@ -102,7 +102,7 @@ class Scheduler:
     def stop_all(self, service: dict[str, Any]) -> None:
         """Stop every task of a service that is deleted."""
         primary = ecs._primary_deployment(service)
-        self._stop(service, primary, [task for task in _tasks_of(service) if task["desiredStatus"] != "STOPPED"])
+        self._stop(service, primary, [task for task in _tasks_of(service) if _is_active(task)])
 
     def close(self) -> None:
         """Decide nothing any more."""
@@ -152,7 +152,7 @@ class Scheduler:
 
     def _move(self, key: str, service: dict[str, Any], tasks: list[dict[str, Any]]) -> None:
         primary = ecs._primary_deployment(service)
-        active = [task for task in tasks if task["desiredStatus"] != "STOPPED"]
+        active = [task for task in tasks if _is_active(task)]
         self._note_steady(service, primary, active)
         minimum, maximum = rollout.percents(service)
         wanted = Wanted(
@@ -318,8 +318,14 @@ def _count(service: dict[str, Any], tasks: list[dict[str, Any]]) -> None:
     """Set the counts: a task that is told to stop is no longer running."""
     for record in [service, *service["deployments"]]:
         own = tasks if record is service else [t for t in tasks if t.get("_deployment_id") == record["id"]]
-        record["runningCount"] = sum(t["lastStatus"] == "RUNNING" and t["desiredStatus"] != "STOPPED" for t in own)
-        record["pendingCount"] = sum(t["lastStatus"] in STARTING and t["desiredStatus"] != "STOPPED" for t in own)
+        active = [task for task in own if _is_active(task)]
+        record["runningCount"] = sum(task["lastStatus"] == "RUNNING" for task in active)
+        record["pendingCount"] = sum(task["lastStatus"] in STARTING for task in active)
+
+
+def _is_active(task: dict[str, Any]) -> bool:
+    # A task restored from a snapshot has stopped without having been told to.
+    return task["desiredStatus"] != "STOPPED" and task["lastStatus"] != "STOPPED"
 
 
 def _view(service: dict[str, Any], task: dict[str, Any]) -> TaskView:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # A request may have picked the target just before it was taken out and not be counted yet.
 SETTLE_SECONDS = 0.05
 POLL_SECONDS = 0.02
+# Marks a target as a task's, so that a restored snapshot does not route to addresses of a former life.
+TASK = "_task"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def _route(target: Target, *, wanted: bool) -> None:
         if target.group not in alb._tgs:
             return
         present = alb._targets.get(target.group, [])
-        own = {"Id": target.address, "Port": target.port}
+        own = {"Id": target.address, "Port": target.port, TASK: True}
         others = [t for t in present if (t["Id"], t.get("Port")) != (target.address, target.port)]
         if wanted and len(others) != len(present):
             return
@@ -137,6 +139,12 @@ def install(book: Book) -> None:
             book.count(*key, -1)
             return status, headers, body
         return status, headers, StreamingResponse(_counting(body.runner, lambda: book.count(*key, -1)))
+
+    @patching.wrap(alb, "load_persisted_state(data)")
+    def load(original: Callable[..., None], data: Any) -> None:
+        original(data)
+        for targets in alb._targets.to_dict().values():
+            targets[:] = [target for target in targets if not target.get(TASK)]
 
     @patching.replace(alb, "_describe_target_health(params)")
     def describe(params: dict[str, Any]) -> Any:

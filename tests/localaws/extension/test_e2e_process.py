@@ -47,6 +47,10 @@ def test_a_repository_is_pushed_to_by_the_name_that_ecr_tells(aws: Emulator, ima
     docker("tag", image, f"{made['repositoryUri']}:v1")
     docker("push", "-q", f"{made['repositoryUri']}:v1")
     digest = ecr.batch_get_image(repositoryName="demo/web", imageIds=[{"imageTag": "v1"}])["images"][0]["imageId"]
+    (told,) = ecr.describe_images(repositoryName="demo/web", imageIds=[{"imageTag": "v1"}])["imageDetails"]
+    assert told["imageSizeInBytes"] > 100_000
+    with pytest.raises(ecr.exceptions.ImageNotFoundException):
+        ecr.describe_images(repositoryName="demo/web", imageIds=[{"imageTag": "v2"}])
     docker("rmi", f"{made['repositoryUri']}:v1")
     arn = aws.run("pulled", container("app", "exit 0", image=f"{made['repositoryUri']}:v1"))
     (ran,) = aws.stopped(arn)["containers"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.localaws.extension.emulated import ACCOUNT, REGION, SERVE, container, docker, until
+from tests.localaws.extension.emulated import SERVE, container, docker, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +203,8 @@ def test_an_unknown_or_inactive_task_definition_is_refused(
     aws.ecs.deregister_task_definition(taskDefinition=inactive)
     with pytest.raises(aws.ecs.exceptions.ClientException, match="TaskDefinition is inactive"):
         aws.update(name, inactive)
-    assert inactive.startswith(f"arn:aws:ecs:{REGION}:{ACCOUNT}:")
+    newest = aws.ecs.describe_task_definition(taskDefinition="web")["taskDefinition"]
+    assert newest["revision"] == int(inactive.rpartition(":")[2]) - 1
 
 
 def test_what_terraform_asks_of_a_service_is_told_back(aws: Emulator, service: Callable[..., str], image: str) -> None:
