@@ -292,3 +292,11 @@ def test_what_a_shell_could_slip_in_does_not_reach_terraform(bench: Bench) -> No
     assert found["A"] == "1"
     assert found["TF_CLI_CONFIG_FILE"] == "c"
     assert found["TF_DATA_DIR"] == str(bench.cache / "data")
+
+
+def test_an_init_that_failed_after_a_good_one_is_repeated(bench: Bench) -> None:
+    bench.stand_in.answer(init=[{}, error("Failed to query available provider packages"), {}])
+    bench.open().init()
+    with pytest.raises(TerraformError):
+        bench.open().init(always=True)
+    assert bench.open().init() is True
