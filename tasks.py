@@ -255,18 +255,23 @@ def _stack(env: str) -> Stack:
 
 
 def _apply(env: str, *, destroy: bool, yes: bool, confirm: str, replace: bool, delete: bool, output: str) -> None:
-    from deploylib import config, report
-    from deploylib.infra import guards
+    from deploylib import aws, config, report
+    from deploylib.infra import guards, leftovers
 
     environment, stack = config.load(ROOT, env), _stack(env)
+    account, verb = aws.signed_in(environment), "Destroy" if destroy else "Apply to"
     with stack.plan(destroy=destroy) as saved:
         report.changes(saved.changes, output=output)
-        if not saved.changes:
-            return
-        guards.check_dangers(saved.changes, environment, destroying=destroy, allow_replace=replace, allow_delete=delete)
-        verb = "Destroy" if destroy else "Apply to"
-        report.confirmed(environment, f"{verb} {environment.name}", yes=yes, confirm=confirm)
-        stack.apply(saved)
+        if saved.changes:
+            guards.check_dangers(
+                saved.changes, environment, destroying=destroy, allow_replace=replace, allow_delete=delete
+            )
+            report.confirmed(environment, f"{verb} {environment.name}", yes=yes, confirm=confirm)
+            if destroy:
+                leftovers.note(account.ssm, environment)
+            stack.apply(saved)
+    for line in leftovers.clear(account.ecs, environment) if destroy else ():
+        report.say(line, output=output)
 
 
 namespace = Collection(deploy)

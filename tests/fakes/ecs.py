@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.fakes.logs import FakeLogs
 
 SERVICES_PER_CALL, TASKS_PER_CALL, PAGE, SERVICES_PAGE, TASKS_PER_RUN = 10, 100, 100, 10, 10
+DELETIONS_PER_CALL = 10
 STARTED_BY = re.compile(r"^[A-Za-z0-9_/-]{1,128}$")
 ONE_OFF = Behaviour(exits=0, after_seconds=1.0)
 
@@ -168,6 +169,18 @@ class FakeEcs(FakeClient):
         definition = self._definition(request["taskDefinition"])
         definition.update(status="INACTIVE", deregisteredAt=when(self.clock.time()))
         return {"taskDefinition": definition}
+
+    @operation
+    def delete_task_definitions(self, **request: Any) -> Response:
+        """Delete what is deregistered; what tasks still run on stays in progress, and is in no list."""
+        if len(request["taskDefinitions"]) > DELETIONS_PER_CALL:
+            raise Refused("InvalidParameterException", "taskDefinitions cannot have more than 10 elements.")
+        found = [self._definition(name) for name in request["taskDefinitions"]]
+        if any(one["status"] == "ACTIVE" for one in found):
+            raise Refused("InvalidParameterException", "The specified task definition is still in ACTIVE status.")
+        for one in found:
+            one.update(status="DELETE_IN_PROGRESS")
+        return {"taskDefinitions": found, "failures": []}
 
     @operation
     def list_task_definitions(self, **request: Any) -> Response:
