@@ -13,8 +13,6 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tests.fakes.clock import EPOCH
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -124,6 +122,7 @@ class Task:
     stop_code: str = ""
     stopped_reason: str = ""
     failed: bool = False
+    survived: bool = False
     proven: bool = False
     target_healthy: bool = False
     times: dict[str, float] = field(default_factory=dict)
@@ -180,7 +179,7 @@ class Task:
             self._check_container(one)
         if self.target_group:
             self._check_target()
-        self._later(self.timing.proving, self._prove)
+        self._later(self.timing.proving, self._survive)
         self._enter("RUNNING")
 
     def _print(self, container: Container) -> None:
@@ -239,12 +238,15 @@ class Task:
         self.failed = True
         self.stop("ServiceSchedulerInitiated", reason)
 
+    def _survive(self) -> None:
+        self.survived = True
+        self._prove()
+
     def _prove(self) -> None:
-        ran = self.clock.monotonic() - (self.times.get("startedAt", self.clock.time()) - EPOCH)
         checked = any(one.definition.get("healthCheck") and one.essential for one in self.containers)
         if (
             not self.proven
-            and ran >= self.timing.proving
+            and self.survived
             and (self.health == "HEALTHY" or not checked)
             and (self.target_healthy or not self.target_group)
         ):

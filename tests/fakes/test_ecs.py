@@ -678,3 +678,14 @@ def test_every_duration_can_be_chosen() -> None:
     started = made.clock.monotonic()
     finished(made, arn)
     assert made.clock.monotonic() - started < 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(wait=st.floats(0, 5000), proving=st.floats(0.1, 30))
+def test_no_fraction_of_a_second_keeps_a_rollout_from_its_end(*, wait: float, proving: float) -> None:
+    made = world(one("job", balanced=False, checked=False))
+    made.ecs.timing = Timing(proving=proving)
+    made.clock.advance(wait)
+    made.release("job", 2)
+    made.settle()
+    assert made.ecs.live(JOB) == Counter({f"{JOB}:2": 2})
