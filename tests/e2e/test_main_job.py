@@ -123,10 +123,7 @@ def test_good_deploy_after_a_failed_one_succeeds(project: Project) -> None:
 
 def test_failing_health_check_is_named_and_the_old_version_keeps_serving(project: Project) -> None:
     good = project.head
-    source = next(
-        path for path in (project.path / APP / "guestbook/web").glob("*.py") if "/healthz" in path.read_text()
-    )
-    source.write_text(source.read_text().replace("/healthz", "/healthz-moved"))
+    project.replace(f"{APP}/guestbook/web/application.py", '"/healthz"', '"/healthz-moved"')
     project.commit("A health check that fails")
     with Visitor(url=f"{url(project)}/version") as visitor:
         ran = project.inv(*DEPLOY, expect=6)
