@@ -137,7 +137,7 @@ class Stack:
 
     def output(self, *, secrets: bool = False) -> dict[str, Any]:
         """Return the outputs, the sensitive ones masked unless *secrets*. Makes nothing: there must be a state."""
-        if not self._stamp.is_file() and not backend.exists(self._account.s3, self._environment):
+        if not backend.exists(self._account.s3, self._environment):
             name = self._environment.name
             raise TerraformError(f"{name}: nothing has been applied yet", hint=f"inv infra.apply --env {name}")
         self.init()

@@ -280,6 +280,15 @@ def test_outputs_of_what_was_never_applied_make_no_bucket(bench: Bench) -> None:
     assert set(bench.account.calls) == {"sts:GetCallerIdentity", "s3:HeadBucket"}
 
 
+def test_outputs_of_a_bucket_that_is_gone_make_no_new_one(bench: Bench) -> None:
+    bench.open().init()
+    mock_aws().reset()
+    bench.account.calls.clear()
+    with pytest.raises(TerraformError, match="nothing has been applied yet"):
+        bench.open().output()
+    assert "s3:CreateBucket" not in bench.account.calls
+
+
 def test_a_lock_is_released_by_its_id(bench: Bench) -> None:
     bench.open().unlock("6f9eca37")
     assert bench.stand_in.calls[-1]["argv"] == ["force-unlock", "-force", "6f9eca37"]
