@@ -37,7 +37,8 @@ _NOTICE = re.compile(
     r"DEPRECATED: The legacy builder is deprecated|\s+BuildKit is currently disabled|\s+environment-variable\."
     r"|\s+Install the buildx component|\s+https://docs\.docker\.com/go/buildx"
     # what the classic builder says of its own containers and layers
-    r"| ---> (?:Using cache|(?:Running in )?[0-9a-f]{12})$|Sending build context |Removing intermediate container |Successfully (?:built|tagged) "
+    r"| ---> (?:Using cache|(?:Running in )?[0-9a-f]{12})$|Sending build context "
+    r"|Removing intermediate container |Successfully (?:built|tagged) "
     r"|Step \d+/\d+ : LABEL deploylib\."
 )
 _PUSHED = re.compile(r"digest: (sha256:[0-9a-f]{64})")
