@@ -123,25 +123,34 @@ def _about(change: Change) -> str:
 
 def _difference(difference: Difference, width: int) -> Iterator[Text]:
     """Yield one changed value: on one line if it fits, else the old value above the new one."""
-    old, new = _text(difference.before), _text(difference.after)
     sign, style = _sign(difference)
-    forcing = ("  forces replacement", "red") if difference.forces else ""
-    start = Text.assemble(f"{INDENT}{sign} ", shortened(cleaned(difference.path), width // 2), style=style)
-    if difference.after is Mark.UNKNOWN:
-        old = shortened(old, max(CONTEXT, width - start.cell_len - cell_len(new) - 6))
-    if old == new:  # two secrets
-        old, new = "", f"{new} changed"
-    values = (
-        (new,) if difference.before is Mark.ABSENT or not old else (old,) if difference.after is Mark.ABSENT else ()
-    )
-    line = Text.assemble(start, "  ", *(values or ((old, "red"), " → ", (new, "green"))), forcing)
-    if line.cell_len <= width:
-        yield line
+    path = cleaned(difference.path)
+    forcing = Text("  forces replacement" if difference.forces else "", style="red")
+    old, new = _texts(difference, width - len(INDENT) - min(cell_len(path), width // 2))
+    values = Text.assemble("  ", *_arrow(difference, old, new), forcing)
+    room = width - len(INDENT) - 2 - values.cell_len
+    start = Text.assemble(f"{INDENT}{sign} ", shortened(path, max(width // 2, room)), style=style)
+    if start.cell_len + values.cell_len <= width:
+        yield start + values
         return
-    yield Text.assemble(start, forcing)
+    yield start + forcing
     for mark, value, colour in zip("-+", _cut_pair(old, new, width - len(INDENT) - 6), ("red", "green"), strict=True):
         if value not in ("", Mark.ABSENT.value):
             yield Text.assemble(f"{INDENT}    ", (f"{mark} {value}", colour))
+
+
+def _texts(difference: Difference, width: int) -> tuple[str, str]:
+    """Return both values as text; beside one that is not known yet the old one is cut to fit into *width*."""
+    old, new = _text(difference.before), _text(difference.after)
+    if difference.after is Mark.UNKNOWN:
+        return shortened(old, max(CONTEXT, width - cell_len(new) - 7)), new
+    return ("", f"{new} changed") if old == new else (old, new)  # two secrets look the same
+
+
+def _arrow(difference: Difference, old: str, new: str) -> tuple[str | tuple[str, str], ...]:
+    if difference.before is Mark.ABSENT or not old:
+        return (new,)
+    return (old,) if difference.after is Mark.ABSENT else ((old, "red"), " → ", (new, "green"))
 
 
 def _sign(difference: Difference) -> tuple[str, str]:

@@ -44,7 +44,7 @@ def test_one_changed_variable_of_a_container_is_one_line(shown: Callable[..., li
         "      cannot be changed in place: container_definitions",
         "      ~ container_definitions.web.environment.FEATURE  v1 → v9  forces replacement",
         '  ~ change  module.service["web"].aws_ssm_parameter.template',
-        "      ~ insecure_value  arn:aws:ecs:ap-northeast-1:1111111…hop-web-template:1 → (known after apply)",
+        "      ~ insecure_value  arn:aws:ecs:ap-northeast-1:11111111…hop-web-template:1 → (known after apply)",
         "Plan: 0 to create, 1 to change, 1 to replace, 0 to delete",
     ]
 
@@ -145,3 +145,8 @@ def test_the_document_keeps_values_as_they_are() -> None:
 
 def test_nothing_to_do_is_said_to_a_machine() -> None:
     assert to_json(recorded("nothing"))["nothing_to_do"] is True
+
+
+def test_a_long_path_is_whole_when_its_values_leave_it_room(shown: Callable[..., list[str]]) -> None:
+    path = "container_definitions.app.environment.SOME_FEATURE"
+    assert shown(changed(Difference(path=path, before="v9", after="v10")), 80)[1] == f"      ~ {path}  v9 → v10"
