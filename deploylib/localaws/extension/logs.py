@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import request_scope
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from deploylib.localaws.extension.engine import Engine
+
+EXIT_POLL_SECONDS = 0.02
 
 logger = logging.getLogger("localaws.logs")
 
@@ -50,10 +53,23 @@ def forward(engine: Engine, identifier: str, config: dict[str, Any], account: st
     """Send a container's output until it exits."""
     with request_scope(account, config["region"] or region):
         try:
-            for line in lines(engine.client.api.logs(identifier, stream=True, follow=True)):
+            for line in lines(_output(engine, identifier)):
                 ecs._emit_awslogs_event(config, line)
         except Exception as error:  # noqa: BLE001 - whatever ends the stream ends only the stream
             logger.warning("the output of %s is cut off: %s", identifier[:12], error)
+
+
+def _output(engine: Engine, identifier: str) -> Iterator[bytes]:
+    """Follow a container's output. The engine may end the stream before the last piece: that is read afterwards."""
+    known = 0
+    for chunk in engine.client.api.logs(identifier, stream=True, follow=True):
+        known += len(chunk)
+        yield chunk
+    while engine.inspect(identifier).get("State", {}).get("Running"):
+        time.sleep(EXIT_POLL_SECONDS)
+    for chunk in engine.client.api.logs(identifier, stream=True):
+        yield chunk[known:]
+        known = max(0, known - len(chunk))
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:

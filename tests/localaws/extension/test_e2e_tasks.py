@@ -68,7 +68,7 @@ def test_the_fields_of_a_container_reach_the_engine(aws: Emulator, image: str) -
 
 def test_containers_of_a_task_share_their_addresses_and_its_volumes(aws: Emulator, image: str) -> None:
     mount = [{"sourceVolume": "shared", "containerPath": "/shared"}]
-    ask = "while ! wget -qO- http://127.0.0.1:8080/index.html; do sleep 0.1; done; cat /shared/note"
+    ask = "while ! wget -qO- http://127.0.0.1:8080/index.html 2>/dev/null; do sleep 0.1; done; cat /shared/note"
     client = container("client", ask, image=image, mountPoints=mount, logConfiguration=logged("local"))
     server = container("server", f"echo ' from server' > /shared/note; {SERVE}", image=image, mountPoints=mount)
     arn = aws.run("local", {**server, "stopTimeout": 2}, client, volumes=[{"name": "shared"}])
