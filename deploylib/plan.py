@@ -153,7 +153,7 @@ def _plan_service(live: LiveService, references: Mapping[str, str]) -> ServicePl
         based_on=live.revision,
         template=live.template,
         images=live.contract.containers,
-        differences=differences if action == "update" else (),
+        differences=differences,
         desired_count=live.contract.desired_count if live.first else None,
         deployment=str(live.primary.get("id", "")) if action == "attach" else "",
         first=live.first,

@@ -104,6 +104,7 @@ def test_the_first_release_sends_the_contract_s_desired_count() -> None:
     assert (web.action, web.reason, web.first, web.desired_count) == ("update", "first release", True, 2)
     assert (job.desired_count, job.family) == (1, worlds.JOB)
     assert found.migration is not None
+    assert found.notices == ()
 
 
 def test_an_image_to_be_built_is_shown_by_its_tag() -> None:

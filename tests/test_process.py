@@ -89,9 +89,10 @@ def test_run_returns_what_was_printed_with_both_streams_apart() -> None:
     assert done == process.Finished(returncode=0, stdout="out\n", stderr="err\n")
 
 
-def test_run_adds_to_the_environment_and_works_in_a_folder(tmp_path: Path) -> None:
-    done = process.run(("sh", "-c", 'echo $GREETING; pwd; test -n "$PATH"'), cwd=tmp_path, env={"GREETING": "hello"})
-    assert done.stdout.split() == ["hello", str(tmp_path.resolve())]
+def test_run_adds_to_the_environment_and_works_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAREWELL", "bye")
+    done = process.run(("sh", "-c", "echo $GREETING $FAREWELL; pwd"), cwd=tmp_path, env={"GREETING": "hello"})
+    assert done.stdout.split() == ["hello", "bye", str(tmp_path.resolve())]
     assert "GREETING" not in os.environ
 
 
