@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +34,6 @@ UPDATED = (
     *("propagateTags", "serviceRegistries"),
 )
 RESET_SECONDS = 30.0
-
-logger = logging.getLogger("localaws.operations")
 
 
 def install(engine: Engine, scheduler: Scheduler, runs: Runs) -> None:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 STARTING = ("PROVISIONING", "PENDING", "ACTIVATING")
 EVENTS_KEPT = 100
-STOPPED_KEPT_SECONDS = 3600
 FAILED_TO_START = "ECS deployment circuit breaker: tasks failed to start."
 ROLLING_BACK = "ECS deployment circuit breaker: rolling back to deploymentId {id}."
 
