@@ -31,14 +31,15 @@ class FakeSsm(FakeClient):
         versions = self.parameters[name]
         if version and not 1 <= int(version) <= len(versions):
             raise Refused("ParameterVersionNotFound", "")
-        return {"Parameter": self._describe(name, int(version or len(versions)), bool(request.get("WithDecryption")))}
+        decrypt = bool(request.get("WithDecryption"))
+        return {"Parameter": self._describe(name, int(version or len(versions)), decrypt=decrypt)}
 
     @operation
     def get_parameters(self, **request: Any) -> Response:
         known = [name for name in request["Names"] if name in self.parameters]
         decrypt = bool(request.get("WithDecryption"))
         return {
-            "Parameters": [self._describe(name, len(self.parameters[name]), decrypt) for name in known],
+            "Parameters": [self._describe(name, len(self.parameters[name]), decrypt=decrypt) for name in known],
             "InvalidParameters": [name for name in request["Names"] if name not in known],
         }
 
@@ -54,7 +55,7 @@ class FakeSsm(FakeClient):
         )
         return {"Version": len(self.parameters[request["Name"]]), "Tier": "Standard"}
 
-    def _describe(self, name: str, version: int, decrypt: bool) -> dict[str, Any]:  # noqa: FBT001  # handed through
+    def _describe(self, name: str, version: int, *, decrypt: bool) -> dict[str, Any]:
         kind, value = self.parameters[name][version - 1]
         hidden = kind == "SecureString" and not decrypt
         return {

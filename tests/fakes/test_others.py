@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from deploylib.errors import AwsError
 from tests.fakes.account import FakeAccount
 from tests.fakes.clock import FakeClock, interrupt
+from tests.fakes.ssm import FakeSsm
 
 
 def test_sleeping_reaches_what_was_arranged_in_order() -> None:
@@ -138,3 +140,19 @@ def test_calls_of_all_clients_are_counted_and_logged_together() -> None:
     assert aws.wrote == ("put_parameter",)
     aws.forget_calls()
     assert (aws.calls, aws.log) == ({}, [])
+
+
+def test_an_answer_that_aws_could_not_give_is_found_out() -> None:
+    class Wrong(FakeSsm):
+        def _describe(self, name: str, version: int, *, decrypt: bool) -> dict[str, Any]:
+            return {"Nmae": name}
+
+    fake = Wrong(FakeClock())
+    fake.give("/a", "1")
+    with pytest.raises(AssertionError, match="Nmae"):
+        fake.get_parameter(Name="/a")
+
+
+def test_a_refusal_of_an_operation_that_does_not_exist_is_found_out() -> None:
+    with pytest.raises(AssertionError, match="ssm has no operation get_paramter"):
+        FakeAccount().ssm.refuse("get_paramter", "X")
