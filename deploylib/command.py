@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
 import os
 import select
+import signal
 import sys
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+import threading
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 from invoke.exceptions import Exit
 
 from deploylib.errors import ConfigError, DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +40,8 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         output = signature.bind(*args, **kwargs).arguments.get("output", "text")
         try:
             _refuse_unknown(output)
-            result = function(*args, **kwargs)
+            with _terminated_is_interrupted():
+                result = function(*args, **kwargs)
         except (DeployError, KeyboardInterrupt) as error:
             _tell_machines(error, output)
             raise Exit(_text(error), _exit_code(error)) from error
@@ -50,6 +54,23 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         return result
 
     return wrapped
+
+
+@contextlib.contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """Let SIGTERM, which a CI system sends when somebody cancels a job, tidy up as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _refuse_unknown(output: object) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploylib import events, migration, observe, rollout, serving, stopped, taskdef
 from deploylib.errors import AwsError, NotRestoredError, RefusedError, RolledBackError, SupersededError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from deploylib.taskdef import Definition
 
 FRESH_SECONDS = 5.0
+
+T = TypeVar("T")
 
 Images = Generator[events.Event, None, Mapping[str, str]]
 
@@ -79,7 +81,7 @@ def execute(release: Release, images: Images | None = None) -> Generator[events.
     what had been done by then is true in the events.
     """
     started = release.clock.monotonic()
-    digests = yield from images or _images(release)
+    digests = yield from _noted(images or _images(release), "no service was touched; what was pushed stays usable")
     definitions = {one.key: _next(release, one, digests) for one in release.plan.services if one.action == "update"}
     _refuse_stale(release)
     revisions = {}
@@ -96,6 +98,15 @@ def execute(release: Release, images: Images | None = None) -> Generator[events.
         url=release.plan.contract.url,
         services=tuple(one.key for one in release.plan.moving),
     )
+
+
+def _noted(steps: Generator[events.Event, None, T], note: str) -> Generator[events.Event, None, T]:
+    """Add to a Ctrl-C among *steps* what it leaves behind."""
+    try:
+        return (yield from steps)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(note)
+        raise
 
 
 def _images(release: Release) -> Images:
@@ -235,7 +246,8 @@ def _conclude(
         raise SupersededError(what, hint=f"inv deploy --env {release.plan.environment}, when the other one is done")
     if failed.verdict == "not drained":
         raise NotRestoredError(what, hint="the new release serves; find out why the old tasks do not stop")
-    restored = yield from _restore(release, targets, itself=target.key if failed.restores_itself else "")
+    restoring = _restore(release, targets, itself=target.key if failed.restores_itself else "")
+    restored = yield from _noted(restoring, f"{what}; ECS goes on bringing the previous release back")
     if all(restored.values()):
         raise RolledBackError(f"{what}; the previous release is serving", hint=_NEXT)
     raise NotRestoredError(f"{what}; {_left(release, restored)}", hint=_NEXT)

@@ -241,3 +241,23 @@ def test_importing_the_wrapper_and_the_reports_loads_nothing_heavy() -> None:
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'rich', 'boto3', 'botocore', 'pydantic'}))\n"
     )
     assert script(source).communicate()[0] == "[]\n"
+
+
+def test_a_cancelled_ci_job_tidies_up_as_ctrl_c_does() -> None:
+    script = (
+        "import os, signal\n"
+        "from deploylib.command import command\n"
+        "@command\n"
+        "def task(c):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        signal.pause()\n"
+        "    finally:\n"
+        "        print('tidied', flush=True)\n"
+        "try:\n"
+        "    task(None)\n"
+        "except BaseException as error:\n"
+        "    print(error.code, flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["tidied", "130"]

@@ -349,3 +349,26 @@ def test_release_of_one_service_of_two_tasks_stays_within_its_budget_of_calls() 
     assert calls["ecs:RegisterTaskDefinition"] == calls["ecs:UpdateService"] == 1
     assert calls["ecs:DescribeServices"] == looks
     assert calls.total() <= looks + 2 + 2 * calls["ecs:ListTasks"]
+
+
+def test_ctrl_c_while_images_are_built_says_that_nothing_was_touched() -> None:
+    world = worlds.world()
+
+    def building() -> Generator[events.Event, None, Mapping[str, str]]:
+        yield events.BuildStarted(image="web", reason="its files changed")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        list(release.execute(proposed(world), building()))
+    assert "no service was touched" in interrupted.value.__notes__[0]
+    assert world.aws.wrote == ()
+
+
+def test_ctrl_c_while_services_go_back_says_so() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=0.2)
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        for event in release.execute(proposed(world), ready(worlds.digests(2))):
+            if isinstance(event, events.Restoring) and event.service == "job":
+                world.clock.after(1, interrupt)
+    assert "bringing the previous release back" in interrupted.value.__notes__[0]
