@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 AMBIENT = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
 STATIC = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 ERROR_STATUS = 300
+UNREACHABLE = frozenset({"EndpointConnectionError", "ConnectionClosedError", "ConnectTimeoutError"})
+LOCAL = "local"  # the one environment whose endpoint is ours to start
 
 
 class Account:
@@ -98,12 +100,13 @@ class Account:
         raise AwsError(
             f"{self._environment}: {model.service_model.service_name} refused {model.name}: {code} {message}".rstrip(),
             code=code,
-            hint=_hint(code),
+            hint=_hint(code, self._environment),
         )
 
     def _translate_exception(self, exception: Exception, **_: Any) -> NoReturn:
         code = type(exception).__name__
-        raise AwsError(f"{self._environment}: {exception}", code=code, hint=_hint(code)) from exception
+        hint = _hint(code, self._environment)
+        raise AwsError(f"{self._environment}: {exception}", code=code, hint=hint) from exception
 
 
 def signed_in(environment: Environment) -> Account:
@@ -178,7 +181,7 @@ def _config_file(environment: Environment) -> str:
         return str(path)
     raise ConfigError(
         f"environment {environment.name}: {environment.account.config_file} does not exist",
-        hint="inv local.up" if environment.name == "local" else "create it, or correct account.config_file",
+        hint="inv local.up" if environment.name == LOCAL else "create it, or correct account.config_file",
     )
 
 
@@ -195,10 +198,10 @@ def _profile(environment: Environment, available: list[str]) -> str:
     )
 
 
-def _hint(code: str) -> str:
+def _hint(code: str, environment: str) -> str:
+    if code in UNREACHABLE:
+        return "inv local.status" if environment == LOCAL else "is this machine online?"
     hints = {
-        "EndpointConnectionError": "is the endpoint up? inv local.status tells of the local AWS",
-        "ConnectionClosedError": "is the endpoint up? inv local.status tells of the local AWS",
         "NoCredentialsError": "sign in to AWS, for example: aws sso login",
         "SSOTokenLoadError": "aws sso login",
         "UnauthorizedSSOTokenError": "aws sso login",

@@ -19,6 +19,7 @@ from deploylib.errors import ConfigError
 
 COMMON = "common"
 DIRECTORY = "environments"
+VARIABLE = "DEPLOY_ENV"
 STACK = "terraform/stack"
 AUTOMATIC_VARIABLES = ("app", "environment", "account_id", "region")
 
@@ -184,7 +185,7 @@ def load(root: Path, name: str = "", *, variables: Mapping[str, str] = os.enviro
 
     Raises `ConfigError` with every mistake, each with file and key.
     """
-    name = _chosen(root, name or variables.get("DEPLOY_ENV", ""))
+    name = _chosen(root, name or _from_shell(root, variables))
     environment, mistakes = _read(root, name)
     if environment is None or mistakes:
         raise _refusal(mistakes)
@@ -216,6 +217,14 @@ def _chosen(root: Path, name: str) -> str:
     if len(defaults) == 1:
         return defaults[0]
     raise ConfigError(f"which environment? There are {', '.join(existing)}", hint=f"add --env {existing[0]}")
+
+
+def _from_shell(root: Path, variables: Mapping[str, str]) -> str:
+    name = variables.get(VARIABLE, "")
+    if name and name not in names(root):
+        existing = ", ".join(names(root))
+        raise ConfigError(f"no environment {name!r} (from ${VARIABLE}); there are {existing}", hint="inv env.list")
+    return name
 
 
 def _known(root: Path, name: str) -> str:

@@ -37,6 +37,13 @@ class LiveService:
         return next((one for one in self.description["deployments"] if one["status"] == "PRIMARY"), {})
 
     @property
+    def returns_to(self) -> str:
+        """The revision to go back to when a release fails: the last one that completed; nothing when none did."""
+        completed = (one for one in self.description["deployments"] if one.get("rolloutState") == "COMPLETED")
+        last = next((str(one["taskDefinition"]) for one in completed), "")
+        return last or ("" if self.primary.get("rolloutState") == "FAILED" else self.revision)
+
+    @property
     def first(self) -> bool:
         """Whether nothing was ever released into this service: it still stands on Terraform's template."""
         return taskdef.family(self.revision) != self.contract.family
@@ -56,7 +63,7 @@ class ServicePlan:
 
     `update`: a revision is made from *template* with *images* (container → role) and rolled out; `attach`: exactly
     this is rolling out already, and is followed; `unchanged`: it runs. `desired_count` is sent by the first release
-    only. `based_on` is the revision that was live when the plan was made.
+    only. `based_on` is the revision that was live when the plan was made, `returns_to` the one to go back to.
     """
 
     key: str
@@ -65,6 +72,7 @@ class ServicePlan:
     action: Literal["update", "attach", "unchanged"]
     reason: str
     based_on: str
+    returns_to: str
     template: taskdef.Definition
     images: Mapping[str, str]
     differences: tuple[taskdef.Difference, ...] = ()
@@ -104,7 +112,7 @@ class Plan:
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether executing this plan would write nothing and wait for nothing."""
+        """Whether nothing has to be built or rolled out; that an old image lacks a new commit's tag is no reason."""
         return not self.moving and all(one.action == "reuse" for one in self.images)
 
 
@@ -151,6 +159,7 @@ def _plan_service(live: LiveService, references: Mapping[str, str]) -> ServicePl
         action=action,
         reason=reason,
         based_on=live.revision,
+        returns_to=live.returns_to,
         template=live.template,
         images=live.contract.containers,
         differences=differences,

@@ -210,13 +210,12 @@ def _target(release: Release, service: ServicePlan, revisions: Mapping[str, str]
     """Send the one UpdateService of *service* (or find the deployment under way), and return what to follow."""
     if service.action == "attach":
         described = rollout.describe(release.account.ecs, release.cluster, [service.name])[service.name]
-        former = [one["taskDefinition"] for one in described["deployments"] if one["status"] == "ACTIVE"]
-        return rollout.target(service.key, described, previous=former[0] if former else "")
+        return rollout.target(service.key, described, previous=service.returns_to)
     count: dict[str, Any] = {} if service.desired_count is None else {"desiredCount": service.desired_count}
     answer = release.account.ecs.update_service(
         cluster=release.cluster, service=service.name, taskDefinition=revisions[service.key], **count
     )
-    return rollout.target(service.key, answer["service"], previous=service.based_on)
+    return rollout.target(service.key, answer["service"], previous=service.returns_to)
 
 
 def _watch(release: Release, targets: list[rollout.Target]) -> Generator[events.Event, None, rollout.Outcome | None]:

@@ -57,7 +57,10 @@ CONSISTENT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One service to follow: *deployment* is ours, of *revision*; *previous* is the revision that it replaces."""
+    """One service to follow: *deployment* is ours, of *revision*; *previous* is the revision that it replaces.
+
+    `former` are the deployments that were there when ours was made, `known_events` the events.
+    """
 
     key: str
     name: str
@@ -65,6 +68,7 @@ class Target:
     revision: str
     previous: str
     desired: int = 0
+    former: frozenset[str] = frozenset()
     known_events: frozenset[str] = frozenset()
 
 
@@ -163,6 +167,7 @@ def target(key: str, description: Description, *, previous: str) -> Target:
         revision=primary["taskDefinition"],
         previous=previous,
         desired=int(description.get("desiredCount", 0)),
+        former=frozenset(one["id"] for one in description["deployments"] if one is not primary),
         known_events=frozenset(one["id"] for one in description.get("events", ())),
     )
 
@@ -241,7 +246,7 @@ def _lost(
 ) -> _Look:
     """Tell a roll-back, a failure and another deployment apart, once ours is no longer on its way."""
     failed = ours is not None and ours.get("rolloutState") == "FAILED"
-    back = primary.get("id") != target.deployment and primary.get("taskDefinition") == target.previous
+    back = ours is None and _is_rollback(target, primary)
     if failed or back:
         breaker = (description.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
         verdict: Verdict = "rolled back" if back or breaker.get("rollback") else "failed"
@@ -249,6 +254,12 @@ def _lost(
         return _Look(standing=standing, verdict=verdict, reason=str(reason))
     taker = f"deployment {primary.get('id', '?')} of {_short(str(primary.get('taskDefinition', '?')))}"
     return _Look(standing=standing, verdict="superseded", reason=f"{taker} took over")
+
+
+def _is_rollback(target: Target, primary: Description) -> bool:
+    """Tell the breaker's return to the former revision from somebody else's update to it."""
+    by_breaker = primary.get("id") in target.former or "roll" in str(primary.get("rolloutStateReason", ""))
+    return by_breaker and primary.get("taskDefinition") == target.previous
 
 
 def _standing(target: Target, description: Description, ours: Description) -> events.Standing:

@@ -232,7 +232,7 @@ def test_an_endpoint_that_does_not_answer_is_told(tmp_path: Path) -> None:
         with pytest.raises(AwsError, match="Could not connect to the endpoint URL") as refused:
             account.sts.get_caller_identity()
     assert refused.value.code == "EndpointConnectionError"
-    assert "is the endpoint up?" in refused.value.hint
+    assert "is this machine online?" in refused.value.hint
 
 
 def test_no_credentials_at_all_are_told(tmp_path: Path) -> None:

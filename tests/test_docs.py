@@ -71,7 +71,7 @@ def test_exit_codes_in_the_architecture_are_those_of_the_errors() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     section = text.split("## Exit codes", 1)[1]
     documented = {int(code) for code in re.findall(r"(?:^|· )\n?(\d+) ", section, re.MULTILINE)}
-    leaves = [errors.DeployError, *errors.DeployError.__subclasses__()]
+    leaves: list[type[errors.DeployError]] = [errors.DeployError, *errors.DeployError.__subclasses__()]
     assert {leaf.exit_code for leaf in leaves} <= documented | {1}
 
 

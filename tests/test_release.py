@@ -195,6 +195,20 @@ def test_old_release_that_cannot_run_any_more_needs_a_person() -> None:
     assert "web does NOT serve the previous release" in str(failure)
 
 
+def test_retry_after_a_failure_that_stayed_goes_back_to_the_release_that_completed() -> None:
+    world = worlds.world(
+        worlds.ServiceSpec(key="web", containers={"app": "web", "nginx": "nginx"}, tasks=2, rollback=False)
+    )
+    world.ecs.behave(image=worlds.digest("web", 2), exits=1, after_seconds=0.2)
+    world.release("web", 2)
+    world.clock.advance(120)
+    assert world.live().services[0].primary["rolloutState"] == "FAILED"
+    world.ecs.behave(image=worlds.digest("web", 3), exits=1, after_seconds=0.2)
+    seen, _ = failing(proposed(world, 3), RolledBackError, 3)
+    restored = [one.revision for one in seen if isinstance(one, events.Restored)]
+    assert restored == [next(one for one in world.ecs.live(worlds.WEB))] or restored[0].endswith(f"{worlds.WEB}:1")
+
+
 def test_failed_first_release_is_set_to_zero_tasks() -> None:
     world = worlds.world(released=False)
     world.ecs.behave(image=worlds.digest("web", 1), exits=1, after_seconds=0.2)

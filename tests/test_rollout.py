@@ -111,6 +111,14 @@ def test_watch_tells_that_another_deployment_took_over() -> None:
     assert "took over" in outcomes["web"].reason
 
 
+def test_watch_calls_another_clients_return_to_the_former_revision_superseded() -> None:
+    world = worlds.world()
+    target = start(world, "web")
+    world.clock.after(7, lambda: world.update("web", taskDefinition=target.previous))
+    _, outcomes = watch(world, target)
+    assert outcomes["web"].verdict == "superseded"
+
+
 def test_watch_times_out_with_what_ecs_says() -> None:
     world = worlds.world()
     world.ecs.behave(image=worlds.digest("web", 2), unplaceable="no container instance met all of its requirements")

@@ -82,6 +82,7 @@ def service() -> Callable[..., ServicePlan]:
             action="update",
             reason="new image",
             based_on=f"{ARN}/guestbook-stg-{key}:12",
+            returns_to=f"{ARN}/guestbook-stg-{key}:12",
             template={},
             images={"app": key},
         )

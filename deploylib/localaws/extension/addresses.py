@@ -21,6 +21,7 @@ def install(settings: Settings) -> None:
     port = settings.port
     _install_registry(port)
     _install_images()
+    _install_tags()
     _install_load_balancers(port)
 
 
@@ -55,6 +56,21 @@ def _install_images() -> None:
         for detail in details:
             detail["imageSizeInBytes"] = _size(manifests[detail["imageDigest"]])
         return ecr.json_response({"imageDetails": details})
+
+
+def _install_tags() -> None:
+    """BatchGetImage answers under the tag that was asked for, also when the image has others."""
+
+    @patching.wrap(ecr, "_batch_get_image(data)")
+    def got(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+        status, headers, body = original(data)
+        if status != 200:  # noqa: PLR2004 - HTTP
+            return status, headers, body
+        answer = json.loads(body)
+        found = [one for one in data.get("imageIds", []) if ecr._find_image(data["repositoryName"], one)]
+        for image, asked in zip(answer["images"], found, strict=True):
+            image["imageId"] = {**image["imageId"], **asked}
+        return ecr.json_response(answer)
 
 
 def _size(manifest: str) -> int:
