@@ -159,6 +159,10 @@ def _hints(environment: Environment) -> tuple[tuple[tuple[str, ...], str], ...]:
             ("Failed to query available provider packages", "Failed to install provider"),
             "the provider registry must be reachable, or DEPLOY_PROVIDER_MIRROR must name a mirror of the provider",
         ),
+        (
+            ("not empty, consider using force_delete", "deletion protection", "DeletionProtection"),
+            f"set terraform.deletion_protection = false in environments/{name}.toml, then {again}, then destroy",
+        ),
         (("Unsupported Terraform Core version",), "make setup"),
         (("connection refused",), "is the endpoint up? inv local.status tells of the local AWS"),
         (("Saved plan is stale",), f"the state changed since the plan was made; plan anew: {again}"),
