@@ -5,6 +5,8 @@ Imports stand inside the tasks, so that `inv --list` need not load boto3, pydant
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,10 @@ from deploylib.command import command
 
 if TYPE_CHECKING:
     from deploylib.infra.stack import Stack
+
+# What a command has loaded stays until its end: it is not searched for cycles again and again, nor on the way out.
+gc.set_threshold(100_000)
+atexit.register(gc.freeze)
 
 ROOT = Path(__file__).resolve().parent
 
@@ -251,6 +257,7 @@ def _stack(env: str) -> Stack:
         program=program.program,
         variables=variables,
         line=lambda line: print(line, file=sys.stderr),
+        colours=sys.stderr.isatty(),
     )
 
 
@@ -270,6 +277,8 @@ def _apply(env: str, *, destroy: bool, yes: bool, confirm: str, replace: bool, d
             if destroy:
                 leftovers.note(account.ssm, environment)
             stack.apply(saved)
+            if saved.changes.waits_for_deploy and not destroy:
+                report.say(f"the running tasks get it with: inv deploy --env {environment.name}", output=output)
     for line in leftovers.clear(account.ecs, environment) if destroy else ():
         report.say(line, output=output)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
@@ -30,7 +31,9 @@ def fake() -> FakeAccount:
 @pytest.fixture
 def moto_ecr() -> Iterator[ECRClient]:
     with mock_aws():
-        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="ap-northeast-1")
+        session = botocore.session.Session()
+        session.set_credentials("test", "test")
+        session.set_config_variable("region", "ap-northeast-1")
         ecr = Account(session, environment="stg").ecr
         ecr.create_repository(repositoryName="shop", imageTagMutability="IMMUTABLE")
         yield ecr
