@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 
+TEMPLATE = "aws_ecs_task_definition"
+
+
 class Action(StrEnum):
     """What happens to an object; the values are words for people and machines."""
 
@@ -97,6 +100,11 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.outputs)
+
+    @property
+    def waits_for_deploy(self) -> bool:
+        """Whether a service's template changes: its tasks get it with the next deploy, not from Terraform."""
+        return any(one.type == TEMPLATE and one.action in {Action.REPLACE, Action.UPDATE} for one in self.changes)
 
     @property
     def counts(self) -> Counter[Action]:

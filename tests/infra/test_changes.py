@@ -196,3 +196,16 @@ def test_modules_with_awkward_keys_are_matched_with_their_code() -> None:
         ],
     }
     assert [one.path for one in read_changes(plan).changes[0].differences] == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "actions", "waits"),
+    [
+        ("aws_ecs_task_definition", ["create", "delete"], True),
+        ("aws_ecs_task_definition", ["create"], False),
+        ("aws_ecs_service", ["update"], False),
+    ],
+)
+def test_a_changed_template_waits_for_the_next_deploy(kind: str, actions: list[str], *, waits: bool) -> None:
+    changes = planned(type=kind, actions=actions, before={"cpu": "256"}, after={"cpu": "512"})
+    assert changes.waits_for_deploy is waits
