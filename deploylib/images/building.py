@@ -20,7 +20,7 @@ from deploylib import process
 from deploylib.errors import AwsError, ImageError
 from deploylib.events import BuildLogged, BuildStarted, Built, Event, Noticed, Pushed, Tagged
 from deploylib.images import docker, login, registry
-from deploylib.images.planning import BASE
+from deploylib.images.recipe import BASE
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from deploylib.images.recipe import BASE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deploylib.images.recipe import Recipe
-
-BASE = "base"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from deploylib.errors import ConfigError
 from deploylib.images import dockerfile, template
 from deploylib.images.context import Context
 from deploylib.images.fingerprint import SHORT, Ingredients
-from deploylib.images.planning import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from deploylib.checkout import Checkout
     from deploylib.config import BaseImage, Environment, RoleImage
 
+BASE = "base"
 Pairs = tuple[tuple[str, str], ...]
 
 PREDEFINED = frozenset(  # docker takes these without a declaration, and leaves them out of its cache
