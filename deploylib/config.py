@@ -216,6 +216,8 @@ def _chosen(root: Path, name: str) -> str:
     defaults = [one for one in existing if _toml(root, one)[0].get("default") is True] or list(existing)
     if len(defaults) == 1:
         return defaults[0]
+    if unread := [mistake for one in existing for mistake in _toml(root, one)[1]]:
+        raise _refusal(tuple(unread))  # the default may be among them
     raise ConfigError(f"which environment? There are {', '.join(existing)}", hint=f"add --env {existing[0]}")
 
 
@@ -310,9 +312,11 @@ def _migration_target(migration: Mapping[str, Any], services: Mapping[str, Any])
     if not migration or not services:
         return []
     service, container = migration.get("service"), migration.get("container")
+    if not isinstance(service, str):  # the schema has said so already
+        return []
     if service not in services:
         return [(("migration", "service"), f"no service {service!r} in terraform.services")]
-    if container not in _table(services, str(service), "containers"):
+    if container not in _table(services, service, "containers"):
         return [(("migration", "container"), f"service {service!r} has no container {container!r}")]
     return []
 

@@ -73,6 +73,12 @@ def test_validate_reports_every_environment_and_a_common_mistake_once(tmp_path: 
     assert sorted(found) == [["environments/common.toml", "colour"], ["environments/prd.toml", "account.id"]]
 
 
+def test_a_default_environment_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
+    root = project(tmp_path, stg=STG, local="default = true\nx = = 1\n")
+    with pytest.raises(ConfigError, match=r"environments/local\.toml: not TOML"):
+        config.load(root, variables={})
+
+
 def test_validate_of_one_environment_leaves_the_others_alone(tmp_path: Path) -> None:
     root = project(tmp_path, stg=STG, prd="[account]\nid = 3\n")
     config.validate(root, "stg")
