@@ -82,12 +82,33 @@ class ProcessError(DeployError):
         self.output = output
 
 
+TRANSIENT = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "RequestLimitExceeded",
+        "ServerException",
+        "ServiceUnavailable",
+        "InternalError",
+        "EndpointConnectionError",
+        "ConnectionClosedError",
+        "ReadTimeoutError",
+        "ConnectTimeoutError",
+    }
+)
+
+
 class AwsError(DeployError):
-    """An AWS API refused a call. `code` is AWS's own error code."""
+    """An AWS API refused a call, or did not answer. `code` is AWS's own error code, or botocore's name for it."""
 
     def __init__(self, message: str, *, code: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.code = code
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same call may well succeed in a moment: what only watches, waits."""
+        return self.code in TRANSIENT
 
 
 class TerraformError(DeployError):

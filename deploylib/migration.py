@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 1.0
 SILENT_LOOKS = 2
 LAST_LINES_SECONDS = 6.0  # the awslogs driver sends what it has every five seconds
+PATIENCE_SECONDS = 30.0  # so long the API may be silent, or not know a task that it has just started
+FORGOTTEN = {"lastStatus": "STOPPED", "stoppedReason": "ECS does not know the task (any more)"}
 STOP_SECONDS = 150.0  # ECS kills a task at most two minutes after it asked it to stop
 
 
@@ -108,17 +110,24 @@ def _follow(
     account: Account, site: Site, plan: MigrationPlan, *, task: str, definition: Definition, clock: Clock
 ) -> Generator[events.Event, None, Mapping[str, Any]]:
     """Yield the task's log lines until it has stopped and its log has ended; return its last description."""
-    deadline = clock.monotonic() + plan.timeout_seconds
+    started = heard_at = clock.monotonic()
     where = tasklog.stream(definition, plan.container, task)
     log = tasklog.Follower(logs=account.logs, stream=where) if where else None
     try:
         while True:
-            described = _described(account, site, task)
-            yield from _lines(log)
-            if described.get("lastStatus") == "STOPPED":
+            try:
+                found = _described(account, site, task)
+                yield from _lines(log)
+                heard_at = clock.monotonic() if found else heard_at
+            except AwsError as error:
+                if not error.transient or clock.monotonic() - heard_at >= PATIENCE_SECONDS:
+                    error.add_note(f"the migration's task {_id(task)} goes on without us; no service was touched")
+                    raise
+                found = {}
+            if found.get("lastStatus") == "STOPPED" or (not found and _is_forgotten(clock, heard_at)):
                 yield from _last_lines(log, clock)
-                return described
-            if clock.monotonic() >= deadline:
+                return found or {**FORGOTTEN, "taskArn": task}
+            if clock.monotonic() >= started + plan.timeout_seconds:
                 raise _timed_out(account, site, plan, task=task, clock=clock)
             clock.sleep(POLL_SECONDS)
     except (KeyboardInterrupt, GeneratorExit) as interrupt:
@@ -183,8 +192,13 @@ def _stop(account: Account, site: Site, task: str, *, reason: str, clock: Clock)
 
 
 def _described(account: Account, site: Site, task: str) -> Mapping[str, Any]:
+    """Return the task as ECS has it; nothing while ECS, which is eventually consistent, does not know it."""
     tasks = account.ecs.describe_tasks(cluster=site.cluster, tasks=[task])["tasks"]
-    return tasks[0] if tasks else {"taskArn": task, "lastStatus": "STOPPED", "stoppedReason": "ECS has forgotten it"}
+    return tasks[0] if tasks else {}
+
+
+def _is_forgotten(clock: Clock, heard_at: float) -> bool:
+    return clock.monotonic() - heard_at >= PATIENCE_SECONDS
 
 
 def _id(arn: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from deploylib import config, events, plan, release
 from deploylib.errors import (
+    AwsError,
     ImageError,
     MigrationError,
     NotRestoredError,
@@ -18,6 +19,7 @@ from deploylib.errors import (
 )
 from tests.fakes import world as worlds
 from tests.fakes.clock import interrupt
+from tests.fakes.services import Habits
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -306,6 +308,32 @@ def test_migration_left_behind_by_another_run_is_waited_for() -> None:
     assert kinds(seen)[-1] == "Completed"
 
 
+def test_migration_that_ecs_does_not_show_at_once_is_waited_for() -> None:
+    world = worlds.world()
+    world.ecs.habits = Habits(tasks_appear_seconds=8)
+    assert kinds(run(proposed(world)))[-1] == "Completed"
+
+
+def test_migration_is_followed_through_throttling() -> None:
+    world = worlds.world()
+    seen: list[events.Event] = []
+    for event in release.execute(proposed(world), ready(worlds.digests(2))):
+        seen.append(event)
+        if isinstance(event, events.MigrationStarted):
+            world.ecs.throttle(4, "describe_tasks")
+    assert kinds(seen)[-1] == "Completed"
+
+
+def test_migration_that_nobody_can_follow_any_more_goes_on_and_says_so() -> None:
+    world = worlds.world()
+    with pytest.raises(AwsError) as lost:
+        for event in release.execute(proposed(world), ready(worlds.digests(2))):
+            if isinstance(event, events.MigrationStarted):
+                world.ecs.throttle(10_000, "describe_tasks")
+    assert "goes on without us" in lost.value.__notes__[0]
+    assert "update_service" not in world.aws.wrote
+
+
 def test_migration_that_cannot_start_says_why() -> None:
     world = worlds.world()
     world.ecs.behave(image=worlds.digest("web", 2), pull_error="manifest unknown")
@@ -361,8 +389,9 @@ def test_release_of_one_service_of_two_tasks_stays_within_its_budget_of_calls() 
     looks = len(world.clock.naps)
     calls = world.aws.calls
     assert calls["ecs:RegisterTaskDefinition"] == calls["ecs:UpdateService"] == 1
-    assert calls["ecs:DescribeServices"] == looks
-    assert calls.total() <= looks + 2 + 2 * calls["ecs:ListTasks"]
+    assert calls["ecs:ListTasks"] == 1
+    assert calls["ecs:DescribeServices"] < looks
+    assert calls.total() <= looks + 2 + calls["ecs:ListTasks"] + calls["ecs:DescribeTasks"]
 
 
 def test_ctrl_c_while_images_are_built_says_that_nothing_was_touched() -> None:
