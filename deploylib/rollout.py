@@ -25,6 +25,8 @@ from deploylib import events, stopped
 from deploylib.errors import AwsError
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from types_boto3_ecs.client import ECSClient
 
     from deploylib.aws import Account
@@ -35,7 +37,7 @@ Verdict = Literal["done", "rolled back", "failed", "superseded", "timed out", "n
 Description = Mapping[str, Any]
 
 SERVICES_PER_CALL = 10
-EAGER_LOOKS = 20
+SHORTEST = 16  # pauses are at least this part of `rollout.poll_seconds`
 SLOWEST_SECONDS = 10.0
 TRANSIENT = frozenset(
     {
@@ -53,13 +55,15 @@ TRANSIENT = frozenset(
 )
 PATIENCE_LOOKS = 5
 CONSISTENT_SECONDS = 30.0
+DRAINING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One service to follow: *deployment* is ours, of *revision*; *previous* is the revision that it replaces.
 
-    `former` are the deployments that were there when ours was made, `known_events` the events.
+    `former` are the deployments that were there when ours was made, `known_events` the events. `expected_seconds` is
+    how long the former rollout took, zero when that is not known.
     """
 
     key: str
@@ -70,6 +74,7 @@ class Target:
     desired: int = 0
     former: frozenset[str] = frozenset()
     known_events: frozenset[str] = frozenset()
+    expected_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +111,12 @@ def watch(
     deadline = started + settings.timeout_seconds
     open_targets, looks = list(targets), _Looks(account.ecs, cluster, clock)
     shown: tuple[events.Standing, ...] = ()
-    for pause in _pauses(settings.poll_seconds):
-        clock.sleep(min(pause, max(0.0, deadline - clock.monotonic())))
+    pauses, draining = _pauses(settings.poll_seconds, first=_first_pause(targets, settings.poll_seconds)), False
+    while True:
+        clock.sleep(min(next(pauses), max(0.0, deadline - clock.monotonic())))
         seen = looks.at(open_targets, settings)
+        if not draining and seen and all(look.standing.state == "draining" for look in seen.values()):
+            pauses, draining = _pauses(settings.poll_seconds, first=settings.poll_seconds / SHORTEST), True
         standings = tuple(look.standing for look in seen.values())
         if standings != shown:
             shown = standings
@@ -137,7 +145,7 @@ def watch_restored(
     """
     deadline = clock.monotonic() + settings.timeout_seconds
     left = list(targets)
-    for pause in _pauses(settings.poll_seconds):
+    for pause in _pauses(settings.poll_seconds, first=settings.poll_seconds / SHORTEST):
         described = describe(account.ecs, cluster, [one.name for one in left])
         for target in tuple(left):
             if _serves(described.get(target.name, {}), target.revision):
@@ -169,6 +177,7 @@ def target(key: str, description: Description, *, previous: str) -> Target:
         desired=int(description.get("desiredCount", 0)),
         former=frozenset(one["id"] for one in description["deployments"] if one is not primary),
         known_events=frozenset(one["id"] for one in description.get("events", ())),
+        expected_seconds=max((_seconds(one) for one in description["deployments"] if one is not primary), default=0.0),
     )
 
 
@@ -176,7 +185,8 @@ class _Looks:
     """Looks at services; remembers the former look, so that a passing fault of the API costs nothing.
 
     ECS is eventually consistent: right after UpdateService a description may still be without our deployment. Until
-    it was seen once, its absence says nothing (for half a minute).
+    it was seen once, its absence says nothing (for half a minute). While nothing is left to do but to wait for old
+    tasks, these are asked for, and the services themselves only now and then.
     """
 
     def __init__(self, ecs: ECSClient, cluster: str, clock: Clock) -> None:
@@ -185,20 +195,30 @@ class _Looks:
         self._consistent_at = clock.monotonic() + CONSISTENT_SECONDS
         self._cluster = cluster
         self._missed = 0
+        self._described: dict[str, Description] = {}
+        self._described_at = 0.0
         self._last: dict[str, _Look] = {}
         self._seen: set[str] = set()
+        self._leaving: dict[str, list[str]] = {}
 
     def at(self, targets: Sequence[Target], settings: Rollout) -> dict[str, _Look]:
         """Return a look at each target; the former one while AWS throttles us or does not answer."""
         try:
-            described = describe(self._ecs, self._cluster, [one.name for one in targets])
-            self._last |= {one.key: self._look(one, described.get(one.name), settings) for one in targets}
+            self._describe(targets)
+            self._last |= {one.key: self._look(one, self._described.get(one.name), settings) for one in targets}
             self._missed = 0
         except AwsError as error:
             self._missed += 1
             if error.code not in TRANSIENT or self._missed > PATIENCE_LOOKS:
                 raise
         return {one.key: self._last[one.key] for one in targets if one.key in self._last}
+
+    def _describe(self, targets: Sequence[Target]) -> None:
+        now = self._clock.monotonic()
+        if now - self._described_at < DRAINING_SECONDS and all(one.key in self._leaving for one in targets):
+            return
+        self._described = describe(self._ecs, self._cluster, [one.name for one in targets])
+        self._described_at = now
 
     def _look(self, target: Target, description: Description | None, settings: Rollout) -> _Look:
         ids = {one["id"] for one in (description or {}).get("deployments", ())}
@@ -216,13 +236,18 @@ class _Looks:
         return _Look(standing=standing)
 
     def _draining(self, target: Target) -> int:
-        """Return how many tasks of older revisions are on their way out but not STOPPED."""
+        """Return how many tasks of older revisions are on their way out but not STOPPED. None joins them any more."""
+        arns = self._leaving.get(target.key)
+        tasks = stopped.describe_tasks(self._ecs, self._cluster, self._on_their_way(target) if arns is None else arns)
+        old = [one for one in tasks if one["taskDefinitionArn"] != target.revision and one["lastStatus"] != "STOPPED"]
+        self._leaving[target.key] = [one["taskArn"] for one in old]
+        return len(old)
+
+    def _on_their_way(self, target: Target) -> list[str]:
         pages = self._ecs.get_paginator("list_tasks").paginate(
             cluster=self._cluster, serviceName=target.name, desiredStatus="STOPPED"
         )
-        arns = [arn for page in pages for arn in page["taskArns"]]
-        tasks = stopped.describe_tasks(self._ecs, self._cluster, arns)
-        return sum(one["lastStatus"] != "STOPPED" and one["taskDefinitionArn"] != target.revision for one in tasks)
+        return [arn for page in pages for arn in page["taskArns"]]
 
 
 def assess(target: Target, description: Description | None, *, failed_tasks: int) -> _Look:
@@ -307,13 +332,31 @@ def _primary(description: Description) -> Description:
     return next((one for one in description.get("deployments", ()) if one["status"] == "PRIMARY"), {})
 
 
-def _pauses(seconds: float) -> Iterator[float]:
-    """Look every *seconds* at first, then more and more slowly, up to every ten seconds."""
-    for _ in range(EAGER_LOOKS):
-        yield seconds
+def _seconds(deployment: Description) -> float:
+    """Return how long *deployment* took, if it is complete. (Scaled later, it seems to have taken longer.)"""
+    if deployment.get("rolloutState") != "COMPLETED":
+        return 0.0
+    took: dt.timedelta = deployment["updatedAt"] - deployment["createdAt"]
+    return max(0.0, took.total_seconds())
+
+
+def _first_pause(targets: Sequence[Target], seconds: float) -> float:
+    """Return when to look first: rollouts of a service resemble each other, so when the former ones would be over."""
+    expected = [one.expected_seconds for one in targets]
+    return min(seconds, max(expected) + seconds / SHORTEST) if expected and all(expected) else seconds
+
+
+def _pauses(seconds: float, *, first: float) -> Iterator[float]:
+    """Yield the pauses between looks: a quarter of the time so far, but hardly ever more than *seconds*.
+
+    So what takes a moment is not waited for much longer than a moment, with few looks. A rollout that takes minutes is
+    looked at ever more slowly, up to every ten seconds.
+    """
+    pause, elapsed = first, 0.0
     while True:
-        seconds = max(seconds, min(seconds * 1.3, SLOWEST_SECONDS))
-        yield seconds
+        yield pause
+        elapsed += pause
+        pause = min(max(elapsed / 4, seconds / SHORTEST), max(seconds, min(elapsed / 20, SLOWEST_SECONDS)))
 
 
 def _short(arn: str) -> str:

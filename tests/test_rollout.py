@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -193,11 +194,12 @@ def test_watch_of_one_service_stays_within_its_budget_of_calls() -> None:
     world.aws.forget_calls()
     world.clock.naps.clear()
     watch(world, target)
-    looks = len(world.clock.naps)
-    assert world.aws.calls["ecs:DescribeServices"] == looks
-    draining_looks = world.aws.calls["ecs:ListTasks"]
-    assert world.aws.calls.total() == looks + 2 * draining_looks
-    assert draining_looks < looks
+    looks, calls = len(world.clock.naps), world.aws.calls
+    assert calls["ecs:ListTasks"] == 1
+    draining_looks = calls["ecs:DescribeTasks"]
+    assert 1 < draining_looks < looks
+    assert calls["ecs:DescribeServices"] < looks
+    assert calls.total() < looks + draining_looks
 
 
 def test_one_failure_ends_the_watch_of_all() -> None:
@@ -216,9 +218,56 @@ def test_progress_is_told_only_when_something_differs() -> None:
     assert all(one != other for one, other in itertools.pairwise(told))
 
 
+def test_watch_that_only_waits_for_old_tasks_sees_that_another_deployment_took_over() -> None:
+    world = worlds.world(released=False)
+    world.ecs.behave(image=worlds.digest("web", 1), ignores_sigterm=True)
+    world.release("web", 1, desiredCount=2)
+    world.settle()
+    target = start(world, "web")
+    world.clock.after(45, lambda: world.release("web", 3))
+    seen, outcomes = watch(world, target)
+    states = [one.services[0].state for one in seen if isinstance(one, events.Progressed)]
+    assert "draining" in states
+    assert outcomes["web"].verdict == "superseded"
+
+
+def test_first_look_comes_when_the_former_rollout_would_be_over() -> None:
+    world = worlds.world()
+    world.release("web", 2)
+    world.settle()
+    slow = config.Rollout(timeout_seconds=3600, poll_seconds=600)
+    target = start(world, "web", 3)
+    assert 0 < target.expected_seconds < 600
+    world.clock.naps.clear()
+    watch(world, target, settings=slow)
+    assert target.expected_seconds < world.clock.naps[0] < 600
+
+
+@pytest.mark.parametrize(("web", "job"), [(0.0, 0.0), (5.0, 0.0), (5.0, 900.0)])
+def test_first_look_comes_after_the_usual_pause_when_no_earlier_end_is_expected(web: float, job: float) -> None:
+    world = worlds.world()
+    targets = [
+        replace(start(world, "web"), expected_seconds=web),
+        replace(start(world, "job"), expected_seconds=job),
+    ]
+    world.clock.naps.clear()
+    watch(world, *targets)
+    assert world.clock.naps[0] == SETTINGS.poll_seconds
+
+
 def test_pauses_grow_to_ten_seconds_and_no_further() -> None:
-    pauses = rollout._pauses(3.0)
-    many = [next(pauses) for _ in range(100)]
-    assert many[:20] == [3.0] * 20
+    many = list(itertools.islice(rollout._pauses(3.0, first=3.0), 100))
+    assert many[0] == 3.0
     assert max(many) == 10.0
-    assert rollout._pauses(30.0).__next__() == 30.0
+    assert max(itertools.islice(rollout._pauses(30.0, first=1.0), 100)) == 30.0
+
+
+def test_pauses_are_a_quarter_of_the_time_so_far_until_they_are_as_long_as_asked_for() -> None:
+    many = list(itertools.islice(rollout._pauses(3.0, first=1.0), 20))
+    for so_far, pause in zip(itertools.accumulate(many), many[1:], strict=False):
+        assert pause == min(so_far / 4, 3.0)
+
+
+def test_pauses_are_no_shorter_than_a_sixteenth() -> None:
+    many = list(itertools.islice(rollout._pauses(3.2, first=0.1), 20))
+    assert many[:3] == [0.1, 0.2, 0.2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import request_scope
@@ -48,6 +49,11 @@ def install(engine: Engine, scheduler: Scheduler, runs: Runs) -> None:
         found = original(reference)
         is_family = bool(found) and ":" not in reference.rpartition("/")[2]
         return _newest_active(found) if is_family else found
+
+    @patching.wrap(ecs, "_ts_to_epoch(value)")
+    def to_the_millisecond(original: Callable[..., Any], value: Any) -> Any:
+        seconds = original(value)
+        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) and seconds != value else seconds
 
     @patching.wrap(ssm, "resolve_parameter_value(name_or_arn, version, decrypt)")
     def decrypted(original: Callable[..., Any], name: str, version: Any = None, decrypt: Any = None) -> Any:  # noqa: ARG001
