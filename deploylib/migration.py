@@ -178,16 +178,20 @@ def _timed_out(account: Account, site: Site, plan: MigrationPlan, *, task: str, 
 
 
 def _stop(account: Account, site: Site, task: str, *, reason: str, clock: Clock) -> str:
-    """Stop *task*, wait until it is STOPPED, and return what became of it, in words."""
+    """Stop *task*, wait until it is STOPPED, and return what became of it, in words; Ctrl-C ends the waiting."""
+    told = False
     try:
         account.ecs.stop_task(cluster=site.cluster, task=task, reason=reason)
+        told = True
         deadline = clock.monotonic() + STOP_SECONDS
         while clock.monotonic() < deadline:
             if _described(account, site, task).get("lastStatus") == "STOPPED":
                 return "was stopped"
             clock.sleep(POLL_SECONDS)
     except AwsError as error:
-        return f"could not be stopped ({error})"
+        return f"{'was told to stop' if told else 'could not be stopped'} ({error})"
+    except KeyboardInterrupt:
+        return "was told to stop, and may run on for a moment" if told else "goes on without us"
     return f"was told to stop, but still runs after {STOP_SECONDS:g} s"
 
 

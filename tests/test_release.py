@@ -280,6 +280,18 @@ def test_ctrl_c_in_the_migration_stops_its_task() -> None:
     ] == []
 
 
+def test_second_ctrl_c_while_the_migration_stops_says_that_it_was_told_to() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("web", 2), command=worlds.MIGRATE, exits=0, after_seconds=300)
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        for event in release.execute(proposed(world), ready(worlds.digests(2))):
+            if isinstance(event, events.MigrationStarted):
+                world.clock.after(20, interrupt)
+                world.clock.after(20.5, interrupt)
+    assert "was told to stop" in interrupted.value.__notes__[0]
+    assert "no service was touched" in interrupted.value.__notes__[0]
+
+
 def test_migration_over_its_time_limit_is_stopped() -> None:
     world = worlds.world()
     world.ecs.behave(image=worlds.digest("web", 2), command=worlds.MIGRATE, exits=0, after_seconds=3000)
