@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploylib import aws, rollout
+from deploylib import aws, rollout, taskdef
 from deploylib import contract as contracts
 from deploylib.errors import ContractError
 from deploylib.images import planning, recipe, registry
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deploylib.aws import Account
     from deploylib.checkout import Checkout
     from deploylib.config import Environment
-    from deploylib.contract import Contract
+    from deploylib.contract import Contract, ServiceContract
     from deploylib.images.recipe import Recipe
     from deploylib.taskdef import Definition
 
@@ -57,8 +57,8 @@ def everything(account: Account, environment: Environment, checkout: Checkout) -
 def live(account: Account, contract: Contract) -> Live:
     """Return each service of *contract* as ECS has it now.
 
-    One DescribeServices for ten services, one DescribeTaskDefinition for each distinct revision. Raises
-    `ContractError` for a service that ECS does not have.
+    One DescribeServices for ten services, one DescribeTaskDefinition for each distinct revision, and one for each
+    template that no live revision is an untouched copy of. Raises `ContractError` for a service that ECS does not have.
     """
     services = contract.services
     described = rollout.describe(account.ecs, contract.cluster, [one.name for one in services.values()])
@@ -67,9 +67,10 @@ def live(account: Account, contract: Contract) -> Live:
             f"the contract names the service {services[missing[0]].name}, but {contract.cluster} does not have it",
             hint=f"inv infra.apply --env {contract.environment}",
         )
-    templates = [one.template for one in services.values()]
-    revisions = [described[one.name]["taskDefinition"] for one in services.values()]
-    definitions = _definitions(account.ecs, [*templates, *revisions])
+    revisions = {key: described[one.name]["taskDefinition"] for key, one in services.items()}
+    definitions = _definitions(account.ecs, tuple(revisions.values()))
+    copied = {key: _copied(definitions[revisions[key]], one) for key, one in services.items()}
+    templates = _definitions(account.ecs, [services[key].template for key, copy in copied.items() if copy is None])
     return Live(
         contract=contract,
         services=tuple(
@@ -77,8 +78,8 @@ def live(account: Account, contract: Contract) -> Live:
                 key=key,
                 contract=one,
                 description=described[one.name],
-                definition=definitions[described[one.name]["taskDefinition"]],
-                template=definitions[one.template],
+                definition=definitions[revisions[key]],
+                template=copied[key] or templates[one.template],
             )
             for key, one in services.items()
         ),
@@ -95,6 +96,13 @@ def contract(account: Account, environment: Environment) -> Contract:
         f"not of {environment.name} in {environment.account.id}",
         hint=f"inv infra.apply --env {environment.name}",
     )
+
+
+def _copied(revision: Definition, service: ServiceContract) -> Definition | None:
+    """Return *service*'s template if it need not be read: *revision* is it, or an untouched copy of it."""
+    if revision["taskDefinitionArn"] == service.template:
+        return revision
+    return taskdef.template_of(revision, service.template, service.containers)
 
 
 def _definitions(ecs: ECSClient, arns: Sequence[str]) -> Mapping[str, Definition]:

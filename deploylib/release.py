@@ -131,6 +131,7 @@ def _next(release: Release, service: ServicePlan, digests: Mapping[str, str]) ->
     writable = shape.members if shape else {}  # always there; botocore's types do not know
     tags = {
         taskdef.TAG_TEMPLATE: str(service.template["taskDefinitionArn"]),
+        taskdef.TAG_FINGERPRINT: taskdef.fingerprint(service.template, service.images),
         taskdef.TAG_COMMIT: release.plan.commit,
         taskdef.TAG_RELEASE: release.plan.release,
     }

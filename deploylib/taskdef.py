@@ -6,6 +6,8 @@ own are named here, so a field that AWS invents tomorrow is carried over untouch
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,8 @@ Definition = Mapping[str, Any]
 
 SENTINEL = ":set-by-deploy"
 TAG_TEMPLATE, TAG_COMMIT, TAG_RELEASE = "deploy:template", "deploy:commit", "deploy:release"
+TAG_FINGERPRINT = "deploy:template-sha256"
+OURS = frozenset({TAG_TEMPLATE, TAG_COMMIT, TAG_RELEASE, TAG_FINGERPRINT})
 
 # What DescribeTaskDefinition adds to what was registered, and what each revision has of its own.
 OWN = frozenset(
@@ -67,6 +71,25 @@ def next_definition(
     return {**kept, "family": family, "containerDefinitions": containers, "tags": _tags(template, tags)}
 
 
+def fingerprint(template: Definition, managed: Collection[str]) -> str:
+    """Return the SHA-256 of *template* but for the images of its *managed* containers; its copies have the same."""
+    text = json.dumps(_comparable(_unfilled(template, managed)), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def template_of(revision: Definition, template: str, managed: Collection[str]) -> Definition | None:
+    """Return the template with the ARN *template*, if *revision* is a copy of it where only images were filled in.
+
+    A revision never changes, so its copy need not be read again. (Tags do: those of the copy count.) Returns None when
+    *revision* was made from another template, was changed by somebody, or does not say.
+    """
+    untouched = tag(revision, TAG_FINGERPRINT) == fingerprint(revision, managed)
+    if not untouched or tag(revision, TAG_TEMPLATE) != template:
+        return None
+    tags = [one for one in revision["tags"] if one["key"] not in OURS]
+    return {**_unfilled(revision, managed), "taskDefinitionArn": template, "family": family(template), "tags": tags}
+
+
 def differences(old: Definition, new: Definition) -> tuple[Difference, ...]:
     """Return what differs between two definitions; bookkeeping, tags, order and empty values do not count."""
     return tuple(_walk(_comparable(old), _comparable(new), ""))
@@ -80,6 +103,13 @@ def tag(definition: Definition, key: str) -> str:
 def family(arn: str) -> str:
     """Return the family in a task definition's ARN."""
     return arn.rsplit("/", 1)[-1].rpartition(":")[0]
+
+
+def _unfilled(definition: Definition, managed: Collection[str]) -> Definition:
+    containers = [
+        {**one, "image": SENTINEL} if one["name"] in managed else one for one in definition["containerDefinitions"]
+    ]
+    return {**definition, "containerDefinitions": containers}
 
 
 def _refuse_unknown(template: Definition, images: Mapping[str, str]) -> None:

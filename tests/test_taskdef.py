@@ -113,6 +113,56 @@ def test_a_managed_container_without_an_image_is_refused() -> None:
         made(template(), {"app": "x"})
 
 
+# A revision that needs no look at its template
+
+TEMPLATE = "arn:aws:ecs:eu-west-1:1:task-definition/guestbook-stg-web-template:3"
+
+
+def copied(**changes: Any) -> dict[str, Any]:
+    """Return what ECS would tell of a revision that a deploy made from `template(**changes)`."""
+    current = template(**changes)
+    ours = {taskdef.TAG_TEMPLATE: TEMPLATE, taskdef.TAG_FINGERPRINT: taskdef.fingerprint(current, IMAGES)}
+    return {**made(current, tags=ours), "taskDefinitionArn": "arn:…/guestbook-stg-web:7", "volumes": []}
+
+
+def test_the_template_is_known_from_an_untouched_copy() -> None:
+    found = taskdef.template_of(copied(), TEMPLATE, IMAGES)
+    assert found is not None
+    assert found["taskDefinitionArn"] == TEMPLATE
+    assert taskdef.managed_containers(found) == ("app", "nginx")
+    assert found["tags"] == [{"key": "cost-centre", "value": "42"}]
+    new = {"app": "r@sha256:3", "nginx": "r@sha256:4"}
+    assert {**made(dict(found), new), "taskDefinitionArn": ""} == {**made(template(), new), "taskDefinitionArn": ""}
+
+
+def test_another_image_in_a_managed_container_is_no_change_of_the_template() -> None:
+    revision = copied()
+    revision["containerDefinitions"][0]["image"] = "r@sha256:9"
+    assert taskdef.template_of(revision, TEMPLATE, IMAGES) is not None
+
+
+def test_the_template_is_not_told_from_a_copy_of_another_one() -> None:
+    assert taskdef.template_of(copied(), TEMPLATE.replace(":3", ":4"), IMAGES) is None
+
+
+@pytest.mark.parametrize("gone", [taskdef.TAG_TEMPLATE, taskdef.TAG_FINGERPRINT])
+def test_the_template_is_not_told_from_a_copy_that_does_not_say(gone: str) -> None:
+    revision = copied()
+    tags = [one for one in revision["tags"] if one["key"] != gone]
+    assert taskdef.template_of({**revision, "tags": tags}, TEMPLATE, IMAGES) is None
+
+
+@pytest.mark.parametrize("change", [{"cpu": "512"}, {"invented": True}])
+def test_the_template_is_not_told_from_a_copy_that_somebody_changed(change: dict[str, Any]) -> None:
+    assert taskdef.template_of({**copied(), **change}, TEMPLATE, IMAGES) is None
+
+
+def test_the_template_is_not_told_from_a_copy_with_another_side_car() -> None:
+    revision = copied()
+    revision["containerDefinitions"][-1]["image"] = "public.ecr.aws/example/metrics:2"
+    assert taskdef.template_of(revision, TEMPLATE, IMAGES) is None
+
+
 # Differences
 
 

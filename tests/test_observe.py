@@ -1,0 +1,87 @@
+"""What is live: read with few calls, and never from a copy that says something else than its original."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deploylib import observe, plan, release, taskdef
+from tests.fakes import world as worlds
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from deploylib import events
+    from deploylib.plan import Live
+    from tests.fakes.world import World
+
+
+def deployed(number: int = 2) -> World:
+    """Return a world that this tool has released into."""
+    world = worlds.world()
+    environment = worlds.environment(migration=None)
+    made = plan.plan_release(
+        environment, world.live(), worlds.image_plans(number), commit="c", dirty=False, release=f"release-{number}"
+    )
+    one = release.Release(plan=made, environment=environment, account=world.account, clock=world.clock, observed_at=0.0)
+
+    list(release.execute(one, _in_the_registry(number)))
+    world.aws.forget_calls()
+    return world
+
+
+def _in_the_registry(number: int) -> Generator[events.Event, None, Mapping[str, str]]:
+    yield from ()
+    return worlds.digests(number)
+
+
+def observed(world: World) -> Live:
+    return observe.live(world.account, world.contract)
+
+
+def test_templates_of_our_own_revisions_are_not_read() -> None:
+    world = deployed()
+    live = observed(world)
+    assert world.aws.calls == {"ecs:DescribeServices": 1, "ecs:DescribeTaskDefinition": 2}
+    for one in live.services:
+        assert one.template["taskDefinitionArn"] == world.templates[one.key]
+
+
+def test_a_template_known_from_its_copy_makes_the_same_revision_as_the_template_itself() -> None:
+    world = deployed()
+
+    def next_revision(template: taskdef.Definition, spec: worlds.ServiceSpec) -> dict[str, Any]:
+        images = {container: world.image(role, 3) for container, role in spec.containers.items()}
+        fields = worlds.writable(world.ecs)
+        return taskdef.next_definition(template, images, family=spec.name, tags={}, writable=fields)
+
+    for one in observed(world).services:
+        answer = world.ecs.describe_task_definition(taskDefinition=world.templates[one.key], include=["TAGS"])
+        template = {**answer["taskDefinition"], "tags": answer["tags"]}
+        assert next_revision(one.template, world.specs[one.key]) == next_revision(template, world.specs[one.key])
+
+
+def test_a_new_template_is_read() -> None:
+    world = deployed()
+    world.apply("web", cpu="512")
+    live = observed(world)
+    assert world.aws.calls["ecs:DescribeTaskDefinition"] == 3
+    assert {one.key: one.template["cpu"] for one in live.services} == {"web": "512", "job": "256"}
+
+
+def test_the_template_of_a_revision_that_somebody_changed_is_read() -> None:
+    world = deployed()
+    name = world.specs["web"].name
+    revision = world.ecs.describe_services(cluster=world.cluster, services=[name])["services"][0]["taskDefinition"]
+    answer = world.ecs.describe_task_definition(taskDefinition=revision, include=["TAGS"])
+    copy = {key: answer["taskDefinition"][key] for key in worlds.writable(world.ecs) & set(answer["taskDefinition"])}
+    changed = world.ecs.register_task_definition(**{**copy, "memory": "1024", "tags": answer["tags"]})
+    world.update("web", taskDefinition=changed["taskDefinition"]["taskDefinitionArn"])
+    world.settle()
+    live = observed(world)
+    assert {one.key: one.template["memory"] for one in live.services} == {"web": "512", "job": "512"}
+
+
+def test_a_service_that_still_stands_on_its_template_is_read_once() -> None:
+    world = worlds.world(released=False)
+    observed(world)
+    assert world.aws.calls == {"ecs:DescribeServices": 1, "ecs:DescribeTaskDefinition": 2}
