@@ -1,4 +1,4 @@
-"""Ctrl-C, builds and registries that fail, two people at once: one clear error, a true state, and the next run goes on."""
+"""Ctrl-C, failing builds and registries, two people at once: one clear error, a true state; the next run goes on."""
 
 from __future__ import annotations
 
