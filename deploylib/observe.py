@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploylib import aws, rollout, taskdef
 from deploylib import contract as contracts
-from deploylib.errors import ContractError
+from deploylib.errors import AwsError, ContractError
 from deploylib.images import planning, recipe, registry
 from deploylib.plan import Live, LiveService
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from types_boto3_ecs.client import ECSClient
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from deploylib.taskdef import Definition
 
 PARALLEL_CALLS = 8
+GONE = frozenset({"ClusterNotFoundException", "ClientException"})  # of a task definition ECS has no better code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +60,26 @@ def live(account: Account, contract: Contract) -> Live:
     """Return each service of *contract* as ECS has it now.
 
     One DescribeServices for ten services, one DescribeTaskDefinition for each distinct revision, and one for each
-    template that no live revision is an untouched copy of. Raises `ContractError` for a service that ECS does not have.
+    template that no live revision is an untouched copy of. Raises `ContractError` for what ECS does not have.
     """
+    with _applied(contract):
+        return _live(account, contract)
+
+
+@contextlib.contextmanager
+def _applied(contract: Contract) -> Iterator[None]:
+    """Turn ECS's word that it does not have what *contract* names into a `ContractError`."""
+    try:
+        yield
+    except AwsError as error:
+        if error.code not in GONE:
+            raise
+        raise ContractError(
+            f"the contract names what ECS does not have: {error}", hint=f"inv infra.apply --env {contract.environment}"
+        ) from error
+
+
+def _live(account: Account, contract: Contract) -> Live:
     services = contract.services
     described = rollout.describe(account.ecs, contract.cluster, [one.name for one in services.values()])
     if missing := [key for key, one in services.items() if one.name not in described]:

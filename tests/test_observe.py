@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from deploylib import observe, plan, release, taskdef
+from deploylib.errors import ContractError
 from tests.fakes import world as worlds
 
 if TYPE_CHECKING:
@@ -85,3 +89,19 @@ def test_a_service_that_still_stands_on_its_template_is_read_once() -> None:
     world = worlds.world(released=False)
     observed(world)
     assert world.aws.calls == {"ecs:DescribeServices": 1, "ecs:DescribeTaskDefinition": 2}
+
+
+def test_a_cluster_that_is_gone_says_to_apply() -> None:
+    world = worlds.world()
+    with pytest.raises(ContractError, match="Cluster not found") as refused:
+        observe.live(world.account, replace(world.contract, cluster=f"{world.cluster}-gone"))
+    assert refused.value.hint == f"inv infra.apply --env {worlds.ENVIRONMENT}"
+
+
+def test_a_template_that_is_gone_says_to_apply() -> None:
+    world = worlds.world()
+    web = world.contract.services["web"]
+    services = {**world.contract.services, "web": replace(web, template=f"{web.template}9")}
+    with pytest.raises(ContractError, match="Unable to describe task definition") as refused:
+        observe.live(world.account, replace(world.contract, services=services))
+    assert refused.value.hint == f"inv infra.apply --env {worlds.ENVIRONMENT}"
