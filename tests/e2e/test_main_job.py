@@ -179,12 +179,12 @@ def test_three_mistakes_are_reported_at_once(project: Project) -> None:
     path = project.path / "environments/local.toml"
     good = path.read_text()
     path.write_text(
-        good.replace('id = "000000000000"', 'id = "12"').replace("poll_seconds = 1.0", 'poll_seconds = "x"')
+        good.replace('id = "000000000000"', 'id = "12"').replace("timeout_seconds = 20\n", 'timeout_seconds = "x"\n')
         + "\n[surprise]\n"
     )
     ran = project.inv(*DEPLOY, expect=2)
     path.write_text(good)
-    for key in ("account.id", "rollout.poll_seconds", "surprise"):
+    for key in ("account.id", "serving.timeout_seconds", "surprise"):
         assert f"environments/local.toml: {key}:" in ran.err
 
 
