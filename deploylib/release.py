@@ -90,8 +90,8 @@ def execute(release: Release, images: Images | None = None) -> Generator[events.
             revisions[one.key] = _register(release, definitions[one.key])
             yield events.Registered(service=one.key, revision=revisions[one.key])
     yield from _migrate(release, definitions, revisions)
-    yield from _roll_out(release, definitions, revisions)
-    yield from _prove(release)
+    tasks = yield from _roll_out(release, definitions, revisions)
+    yield from _prove(release, tasks)
     yield events.Completed(
         seconds=release.clock.monotonic() - started,
         calls=release.account.calls.total(),
@@ -143,9 +143,9 @@ def _register(release: Release, definition: Mapping[str, Any]) -> str:
     return str(release.account.ecs.register_task_definition(**definition)["taskDefinition"]["taskDefinitionArn"])
 
 
-def _refuse_stale(release: Release) -> None:
-    """Refuse to go on when a service is no longer what the plan was made from (not asked again within five seconds)."""
-    if release.clock.monotonic() - release.observed_at < FRESH_SECONDS:
+def _refuse_stale(release: Release, *, fresh_seconds: float = FRESH_SECONDS) -> None:
+    """Refuse to go on when a service is no longer what the plan was made from; so long after that it is not asked."""
+    if release.clock.monotonic() - release.observed_at < fresh_seconds:
         return
     names = {one.name: one for one in release.plan.moving if one.action == "update"}
     found = rollout.describe(release.account.ecs, release.cluster, list(names))
@@ -178,12 +178,13 @@ def _migrate(
         token=token,
         clock=release.clock,
     )
-    _refuse_stale(release)
+    _refuse_stale(release, fresh_seconds=0)  # two deploys at once meet here
 
 
 def _roll_out(
     release: Release, definitions: Mapping[str, Definition], revisions: Mapping[str, str]
-) -> Iterator[events.Event]:
+) -> Generator[events.Event, None, int]:
+    """Roll out every service that moves, and return how many tasks are wanted of them."""
     targets: list[rollout.Target] = []
     try:
         for one in release.plan.moving:
@@ -205,6 +206,7 @@ def _roll_out(
         raise
     if failed:
         yield from _conclude(release, targets, failed, definitions)
+    return sum(one.desired for one in targets)
 
 
 def _target(release: Release, service: ServicePlan, revisions: Mapping[str, str]) -> rollout.Target:
@@ -334,9 +336,13 @@ def _goes_on(release: Release, targets: list[rollout.Target]) -> str:
     return f"the rollout of {names} goes on in ECS; inv deploy --env {release.plan.environment} follows it"
 
 
-def _prove(release: Release) -> Iterator[events.Event]:
+def _prove(release: Release, tasks: int) -> Iterator[events.Event]:
     settings, url = release.environment.serving, release.plan.contract.url
-    if settings and url and release.plan.moving:
+    if not (settings and url and release.plan.moving):
+        return
+    if not tasks:
+        yield events.Noticed(message=f"{url} was not asked: the desired count of what was released is 0")
+    else:
         yield from serving.prove(url, settings, commit=release.plan.commit, clock=release.clock, get=release.get)
 
 

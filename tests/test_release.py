@@ -249,6 +249,17 @@ def test_plan_that_others_overtook_is_refused_before_anything_is_written() -> No
     assert world.aws.wrote == ()
 
 
+def test_plan_that_others_overtook_during_the_migration_is_refused_however_young_it_is() -> None:
+    world = worlds.world()
+    one = replace(proposed(world), observed_at=world.clock.monotonic() + 3600)  # the fake's tasks take their time
+    with pytest.raises(RefusedError, match="by now"):
+        for event in release.execute(one, ready(worlds.digests(2))):
+            if isinstance(event, events.Migrated):
+                world.release("web", 3)
+                world.aws.forget_calls()
+    assert world.aws.wrote == ()
+
+
 def test_ctrl_c_in_the_rollout_says_what_goes_on_and_the_next_run_follows_it() -> None:
     world = worlds.world()
     one = proposed(world)
@@ -391,6 +402,15 @@ def test_release_that_does_not_answer_is_not_called_done() -> None:
     _, failure = failing(replace(one, get=old), NotRestoredError)
     assert "does not show" in str(failure)
     assert asked[0] == "http://guestbook-stg.example.test/version"
+
+
+def test_release_of_services_that_are_scaled_to_zero_proves_nothing_and_says_so() -> None:
+    world = worlds.world(worlds.ServiceSpec(key="web", containers={"app": "web", "nginx": "nginx"}, tasks=2))
+    world.update("web", desiredCount=0)
+    world.settle()
+    serving = config.Serving(path="/version", timeout_seconds=10)
+    seen = run(replace(proposed(world, serving=serving, migration=None), get=lambda _: (503, "")))
+    assert kinds(seen)[-2:] == ["Noticed", "Completed"]
 
 
 def test_release_of_one_service_of_two_tasks_stays_within_its_budget_of_calls() -> None:
