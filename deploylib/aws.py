@@ -1,8 +1,7 @@
 """The door to AWS: the session, one client per service, and botocore's errors turned into ours.
 
 Errors are translated inside botocore's own events (`after-call`, `after-call-error`), so the clients stay the typed
-clients that everybody knows, and no call can forget the translation. boto3's clients are botocore's; boto3 itself would
-only add its transfer manager to what every command has to load.
+clients that everybody knows, and no call can forget the translation.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
@@ -42,7 +42,7 @@ LOCAL = "local"  # the one environment whose endpoint is ours to start
 class Account:
     """A signed-in session: clients made on first use, calls counted by operation."""
 
-    def __init__(self, session: botocore.session.Session, *, environment: str) -> None:
+    def __init__(self, session: boto3.Session, *, environment: str) -> None:
         self._session = session
         self._environment = environment
         self._making = threading.Lock()
@@ -83,7 +83,7 @@ class Account:
         if service == "s3":  # an endpoint of one's own has no host name per bucket
             config = config.merge(Config(s3={"addressing_style": "path"}))
         with self._making, _understood(self._environment):  # making clients of one session is not thread-safe
-            client = self._session.create_client(service, config=config)
+            client = self._session.client(service, config=config)  # type: ignore[call-overload]  # the name is data here
         client.meta.events.register("before-call", self._count)
         client.meta.events.register("after-call", self._translate_response)
         client.meta.events.register("after-call-error", self._translate_exception)
@@ -117,13 +117,12 @@ def signed_in(environment: Environment) -> Account:
     return Account(session(environment), environment=environment.name)
 
 
-def session(environment: Environment) -> botocore.session.Session:
-    """Return the session that *environment*'s `[account]` describes."""
+def session(environment: Environment) -> boto3.Session:
+    """Return the boto3 session that *environment*'s `[account]` describes."""
     core, profile = _core(environment)
     if profile:
         core.set_config_variable("profile", profile)
-    core.set_config_variable("region", environment.account.region)
-    return core
+    return boto3.Session(botocore_session=core, region_name=environment.account.region)
 
 
 def guard(account: Account, environment: Environment) -> str:

@@ -39,20 +39,6 @@ Description = Mapping[str, Any]
 SERVICES_PER_CALL = 10
 SHORTEST = 16  # pauses are at least this part of `rollout.poll_seconds`
 SLOWEST_SECONDS = 10.0
-TRANSIENT = frozenset(
-    {
-        "ThrottlingException",
-        "Throttling",
-        "RequestLimitExceeded",
-        "ServerException",
-        "ServiceUnavailable",
-        "InternalError",
-        "EndpointConnectionError",
-        "ConnectionClosedError",
-        "ReadTimeoutError",
-        "ConnectTimeoutError",
-    }
-)
 PATIENCE_LOOKS = 5
 CONSISTENT_SECONDS = 30.0
 DRAINING_SECONDS = 5.0
@@ -209,7 +195,7 @@ class _Looks:
             self._missed = 0
         except AwsError as error:
             self._missed += 1
-            if error.code not in TRANSIENT or self._missed > PATIENCE_LOOKS:
+            if not error.transient or self._missed > PATIENCE_LOOKS:
                 raise
         return {one.key: self._last[one.key] for one in targets if one.key in self._last}
 

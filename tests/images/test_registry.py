@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import botocore.session
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
@@ -31,9 +30,7 @@ def fake() -> FakeAccount:
 @pytest.fixture
 def moto_ecr() -> Iterator[ECRClient]:
     with mock_aws():
-        session = botocore.session.Session()
-        session.set_credentials("test", "test")
-        session.set_config_variable("region", "ap-northeast-1")
+        session = boto3.Session("test", "test", region_name="ap-northeast-1")
         ecr = Account(session, environment="stg").ecr
         ecr.create_repository(repositoryName="shop", imageTagMutability="IMMUTABLE")
         yield ecr
