@@ -251,10 +251,11 @@ def test_plan_that_others_overtook_is_refused_before_anything_is_written() -> No
 
 def test_plan_that_others_overtook_during_the_migration_is_refused_however_young_it_is() -> None:
     world = worlds.world()
-    one = replace(proposed(world), observed_at=world.clock.monotonic() + 3600)  # the fake's tasks take their time
+    one = replace(proposed(world), observed_at=world.clock.monotonic() + 12)  # the fake's tasks take their time
     with pytest.raises(RefusedError, match="by now"):
         for event in release.execute(one, ready(worlds.digests(2))):
             if isinstance(event, events.Migrated):
+                assert 0 <= world.clock.monotonic() - one.observed_at < release.FRESH_SECONDS
                 world.release("web", 3)
                 world.aws.forget_calls()
     assert world.aws.wrote == ()
