@@ -135,6 +135,9 @@ def test_registry_that_does_not_answer_is_named(project: Project) -> None:
         ran = project.inv(*DEPLOY, expect=4)
     finally:
         ssm.put_parameter(Name=name, Value=contract, Overwrite=True)
+    built = re.search(r"localhost:1/guestbook:base-[0-9a-f]+", ran.text)
+    assert built, ran.text
+    subprocess.run(["docker", "image", "rm", built[0]], check=True, capture_output=True)
     assert "error: image base was not pushed to localhost:1/guestbook:base-" in ran.err
     assert "connection refused" in ran.err
     assert "hint: does the registry answer? Then repeat the command" in ran.err
