@@ -114,7 +114,8 @@ def infra_plan(c: Context, env: str = "", check: bool = False, output: str = "te
     with _stack(env).plan() as saved:
         report.changes(saved.changes, output=output)
         if check and saved.changes:
-            raise OutdatedError("the infrastructure is not what the code says", hint="inv infra.apply")
+            hint = f"inv infra.apply --env {saved.environment}"
+            raise OutdatedError(f"{saved.environment}: the infrastructure is not what the code says", hint=hint)
 
 
 @task(name="apply", help={**ENV, **OUTPUT, **CONFIRM, **REPLACE, **DELETE})
