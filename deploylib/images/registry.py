@@ -115,7 +115,7 @@ def _batch_get_image(
         response = ecr.batch_get_image(**_name(repository), imageIds=images)
     except AwsError as error:
         if error.code == "RepositoryNotFoundException":
-            raise ContractError(f"there is no repository {repository} (any more)", hint="inv infra.apply, with the --env of this command") from error
+            raise ContractError(f"there is no repository {repository} (any more)", hint="inv infra.apply") from error
         raise
     for failure in response["failures"]:
         if failure.get("failureCode") != NOT_FOUND:
