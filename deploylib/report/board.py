@@ -221,8 +221,10 @@ def _completed(event: events.Completed, board: Board) -> Board:
 
 def words(standing: events.Standing) -> str:
     """Return what a service is doing, in words."""
-    if standing.old and (standing.state in ("completed", "draining") or standing.running >= standing.desired):
+    if standing.old and standing.state in ("completed", "draining"):
         return "stopping the old tasks"
+    if standing.old and standing.state == "in progress" and standing.running >= standing.desired > 0:
+        return "handing over"  # ECS checks the new tasks' health, and then takes the old ones away
     return {"in progress": "rolling out"}.get(standing.state, standing.state)
 
 

@@ -106,8 +106,10 @@ def test_the_url_is_said_once(standing: Callable[..., Any]) -> None:
     assert board(served, completed).closing == ("https://example.com/ answered 200", "Released in 12 s")
 
 
-def test_a_service_whose_new_tasks_run_is_stopping_the_old_ones(standing: Callable[..., events.Standing]) -> None:
+def test_a_service_whose_new_tasks_run_hands_over_and_then_stops_the_old_ones(
+    standing: Callable[..., events.Standing],
+) -> None:
     assert words(standing()) == "rolling out"
-    assert words(standing(running=2)) == "stopping the old tasks"
+    assert words(standing(running=2)) == "handing over"
     assert words(standing(running=2, old=1, state="draining")) == "stopping the old tasks"
     assert words(standing(old=0, state="failed")) == "failed"

@@ -50,7 +50,7 @@ def test_a_log_gets_one_line_for_each_change_and_none_twice(
         "web: rolling out, guestbook-stg-web:13, 2 wanted",
         "web: rolling out: 1 of 2 new, 2 old",
         "web: has started 2 tasks",
-        "web: stopping the old tasks: 2 of 2 new, 1 old",
+        "web: handing over: 2 of 2 new, 1 old",
         "web: done in 4.0 s, no old task is left",
         "https://stg.example.com/ answered 200",
         "released in 12 s, 14 calls to AWS",
