@@ -23,7 +23,14 @@ VARIABLE = "DEPLOY_ENV"
 STACK = "terraform/stack"
 AUTOMATIC_VARIABLES = ("app", "environment", "account_id", "region")
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+ACCOUNT_ID, REGION, NAME = r"^[0-9]{12}$", r"^[a-z]{2}(-[a-z]+)+-\d$", r"^[a-z][a-z0-9-]{0,30}$"
+WORDS = {
+    ACCOUNT_ID: "should be twelve digits (0-9) in quotes",
+    REGION: "should be a region, such as ap-northeast-1",
+    NAME: "should be small letters, digits and hyphens, from a letter on, 31 at most",
+}
+
+Name = Annotated[str, Field(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(min_length=1)]
@@ -41,8 +48,8 @@ class Account:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    id: Annotated[str, Field(pattern=r"^[0-9]{12}$")]
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    id: Annotated[str, Field(pattern=ACCOUNT_ID)]
+    region: Annotated[str, Field(pattern=REGION)]
     profile: str = ""
     config_file: str = ""
     state_bucket: str = ""
@@ -274,9 +281,9 @@ def _problem(error: Any) -> str:
         "too_short": "is empty",
         "string_too_short": "is empty",
     }
-    given = error.get("input")
+    given, words = error.get("input"), WORDS.get(error.get("ctx", {}).get("pattern", ""), _lower(error["msg"]))
     shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return known.get(error["type"], f"{_lower(error['msg'])}{shown}")
+    return known.get(error["type"], f"{words}{shown}")
 
 
 def _lower(text: str) -> str:
