@@ -38,7 +38,12 @@ class LiveService:
 
     @property
     def returns_to(self) -> str:
-        """The revision to go back to when a release fails: the last one that completed; nothing when none did."""
+        """The revision to go back to when a release fails: the last one that completed; nothing when none did.
+
+        A service that was never released into goes back to Terraform's template, at zero tasks.
+        """
+        if self.first:
+            return self.revision
         completed = (one for one in self.description["deployments"] if one.get("rolloutState") == "COMPLETED")
         last = next((str(one["taskDefinition"]) for one in completed), "")
         return last or ("" if self.primary.get("rolloutState") == "FAILED" else self.revision)

@@ -195,3 +195,13 @@ def test_role_images_are_by_digest() -> None:
         "app": world.image("web", 2),
         "nginx": world.image("nginx", 2),
     }
+
+
+@pytest.mark.parametrize("state", ["COMPLETED", "IN_PROGRESS", "FAILED"])
+def test_a_service_that_was_never_released_goes_back_to_the_template(state: str) -> None:
+    """After a failed first release ECS may have given up on the template as well: then no deployment has completed."""
+    world = worlds.world(released=False)
+    web = world.live().services[0]
+    deployments = [{**web.primary, "rolloutState": state}]
+    stuck = replace(web, description={**web.description, "deployments": deployments})
+    assert stuck.returns_to == world.templates["web"]

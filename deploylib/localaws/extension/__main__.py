@@ -115,7 +115,7 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
 
     @patching.wrap(container_reaper, "own_labels(service, extra)")
     def labelled(original: object, service: str, **extra: object) -> dict[str, str]:
-        return {**original(service, **extra), **chosen.labels}  # type: ignore[operator]
+        return {**original(service, **extra), **chosen.labels}  # type: ignore[operator]  # MiniStack has no types
 
     book, scheduler = targets.Book(chosen.drain_max_seconds), Scheduler(chosen)
     world = World(

@@ -337,7 +337,7 @@ def _view(service: dict[str, Any], task: dict[str, Any]) -> TaskView:
 def _scope_of(task: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
     """Act for the account and region of a task."""
     region, account = task["taskArn"].split(":")[3:5]
-    return request_scope(account, region)  # type: ignore[no-any-return]
+    return request_scope(account, region)  # type: ignore[no-any-return]  # MiniStack has no types
 
 
 def _short(arn: str) -> str:
