@@ -23,10 +23,13 @@ from deploylib.errors import AwsError, ConfigError, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from types_boto3_dynamodb.client import DynamoDBClient
     from types_boto3_ecr.client import ECRClient
     from types_boto3_ecs.client import ECSClient
+    from types_boto3_events.client import EventBridgeClient
     from types_boto3_logs.client import CloudWatchLogsClient
     from types_boto3_s3.client import S3Client
+    from types_boto3_scheduler.client import EventBridgeSchedulerClient
     from types_boto3_ssm.client import SSMClient
     from types_boto3_sts.client import STSClient
 
@@ -77,6 +80,21 @@ class Account:
     def s3(self) -> S3Client:
         """Simple Storage Service, for the Terraform state's bucket."""
         return self._client("s3")
+
+    @functools.cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """DynamoDB, for the ledger."""
+        return self._client("dynamodb")
+
+    @functools.cached_property
+    def events(self) -> EventBridgeClient:
+        """EventBridge, for rules that start tasks."""
+        return self._client("events")
+
+    @functools.cached_property
+    def scheduler(self) -> EventBridgeSchedulerClient:
+        """EventBridge Scheduler, for schedules that start tasks."""
+        return self._client("scheduler")
 
     def _client(self, service: str) -> Any:
         config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=60)

@@ -76,24 +76,147 @@ class BaseImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTest:
+    """What a role's image has to pass before it is pushed: *commands*, each run in a container of its own.
+
+    `folder` (relative to the app's folder) is mounted read-only at `mount`, so that tests need not be in the image.
+    `needs` names `[dependencies.*]`, started beside it on a private network; `migrate` runs the migration first.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    commands: Annotated[tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...], Field(min_length=1)]
+    folder: str = ""
+    mount: Annotated[str, Field(pattern=r"^/.")] = "/tests"
+    needs: tuple[Name, ...] = ()
+    migrate: Flag = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout_seconds: Seconds = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleImage:
-    """One image of a release: `web`, `job`, `nginx` …"""
+    """One image of a release: `web`, `job`, `nginx` …
+
+    `secrets` maps the id of a BuildKit secret mount to the SSM parameter that holds it. An `environment_specific`
+    image may use the environment's name in its template, and cannot be promoted.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     dockerfile: Text
     build_args: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Text] = field(default_factory=dict)
+    environment_specific: Flag = False
+    test: ImageTest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tags:
+    """The names that a role's image gets beside its content tag.
+
+    `immutable` once, when it is pushed; `moving` each time that a release of it completed. Placeholders: `{role}`,
+    `{sha}` (40 digits), `{short}` (12), `{build}` (the CI's build number; without one that tag is left out),
+    `{environment}`.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    immutable: tuple[Text, ...] = ("{role}-{short}",)
+    moving: tuple[Text, ...] = ("{role}-{environment}-latest", "{role}-latest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """What clean-up leaves: the newest *images* of each role, and all of the last *releases* that completed."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    images: Annotated[int, Field(ge=1, strict=True)] = 10
+    releases: Annotated[int, Field(ge=2, strict=True)] = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """Every image of the app. Compiled languages leave `base` out."""
+    """Every image of the app. Compiled languages leave `base` out.
+
+    `settings` are values for the templates, the same in every environment. `cache` keeps BuildKit's layers in ECR;
+    `sbom` and `provenance` attach attestations. The last three count where the engine has buildx.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     roles: Annotated[Mapping[Name, RoleImage], Field(min_length=1)]
     base: BaseImage | None = None
     platform: Annotated[str, Field(pattern=r"^linux/(amd64|arm64)$")] = "linux/amd64"
+    settings: Mapping[str, str | int | bool | tuple[str | int, ...]] = field(default_factory=dict)
+    tags: Tags = field(default_factory=Tags)
+    keep: Retention = field(default_factory=Retention)
+    cache: Flag = True
+    sbom: Flag = False
+    provenance: Flag = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """A container that the app needs beside it in image tests and in development: a database, a redis.
+
+    Its name is its host name. `health_check` is a command in it that ends with 0 when it is ready; `provides` are the
+    variables that those get who need it. `volume` is the path whose content `dev.up` keeps.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    image: Text
+    environment: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    health_check: tuple[str, ...] = ()
+    timeout_seconds: Seconds = 60.0
+    provides: Mapping[str, str] = field(default_factory=dict)
+    volume: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryLogin:
+    """How to sign in to a registry that images start from; the password is in an SSM parameter."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    username: Text
+    password_parameter: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevelopmentContainer:
+    """One container of the development environment.
+
+    With `role` its image is the role's from the registry; without one it is the app's base. `mounts` maps folders and
+    files of the app (relative to its folder) to paths in the container; `published` is the port on this machine.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    role: str = ""
+    command: tuple[str, ...] = ()
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[Name, ...] = ()
+    health_check: tuple[str, ...] = ()
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
+    published: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
+    user: str = ""
+    working_directory: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Development:
+    """The development environment: `inv dev.up`. `needs` of a container names others and `[dependencies.*]`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    containers: Annotated[Mapping[Name, DevelopmentContainer], Field(min_length=1)]
+    env_file: str = ".env"
+    migrate: Flag = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +269,10 @@ class Environment:
     serving: Serving | None = None
     default: Flag = False
     protected: Flag = False
+    promote_from: str = ""
+    dependencies: Mapping[Name, Dependency] = field(default_factory=dict)
+    registries: Mapping[str, RegistryLogin] = field(default_factory=dict)
+    development: Development | None = None
     terraform: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -261,6 +388,7 @@ def _read(root: Path, name: str) -> tuple[Environment | None, tuple[Mistake, ...
     except ValidationError as error:
         wrong = [mistake(_path(one["loc"]), _problem(one)) for one in error.errors()]
     wrong += [mistake(path, problem) for path, problem in _contradictions(root, merged)]
+    wrong += [mistake(path, problem) for path, problem in _promotion(root, name, merged)]
     return environment, tuple(wrong)
 
 
@@ -301,6 +429,7 @@ def _contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str,
         for container, role in _roles(_table(services, service, "containers"))
         if role not in roles
     ]
+    found += _dependents(merged)
     found += _migration_target(_table(merged, "migration"), services)
     path = _table(merged, "app").get("path")
     if isinstance(path, str) and not (root / path).is_dir():
@@ -309,6 +438,67 @@ def _contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str,
     if merged.get("default") is True and merged.get("protected") is True:
         found.append((("default",), "a protected environment cannot be the default"))
     return found
+
+
+def _dependents(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return what image tests and the development environment need that is not there."""
+    roles, dependencies = _table(merged, "images", "roles"), _table(merged, "dependencies")
+    containers = _table(merged, "development", "containers")
+    found: list[tuple[tuple[str, ...], str]] = [
+        (("images", "roles", role, "test", "needs"), f"no {need!r} in dependencies")
+        for role in roles
+        for need in _table(roles, role, "test").get("needs", ())
+        if need not in dependencies
+    ]
+    for name, one in containers.items():
+        path, table = ("development", "containers", name), one if isinstance(one, dict) else {}
+        if table.get("role") and table["role"] not in roles:
+            found.append(((*path, "role"), f"no role {table['role']!r} in images.roles"))
+        if name in dependencies:
+            found.append((path, "is the name of a dependency too"))
+        found += [
+            ((*path, "needs"), f"no {need!r} in dependencies or development.containers")
+            for need in table.get("needs", ())
+            if need not in dependencies and need not in containers
+        ]
+    return found
+
+
+def _promotion(root: Path, name: str, merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """An environment that takes its images from another has no say in what they are made of."""
+    source = merged.get("promote_from")
+    if not source or not isinstance(source, str):
+        return []
+    if source == name or source not in names(root):
+        others = ", ".join(one for one in names(root) if one != name)
+        return [(("promote_from",), f"no other environment {source!r}; there are {others}")]
+    theirs = _merged(_toml(root, COMMON)[0], _toml(root, source)[0])
+    if theirs.get("promote_from"):
+        return [(("promote_from",), f"{source} takes its images from {theirs['promote_from']}: name that one")]
+    return [*_own_images(source, merged, theirs), *_bound_images(source, merged)]
+
+
+def _own_images(source: str, merged: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    ours, others = (_flat({"images": _made_of(_table(one, "images"))}) for one in (merged, theirs))
+    return [
+        (tuple(key.split(".")), f"differs from {source}'s, but the images are {source}'s (promote_from)")
+        for key in sorted({**ours, **others})
+        if ours.get(key) != others.get(key)
+    ]
+
+
+def _made_of(images: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of `[images]` changes an image; an environment may name and keep them as it likes."""
+    return {key: value for key, value in images.items() if key not in {"tags", "keep", "cache"}}
+
+
+def _bound_images(source: str, merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    roles = _table(merged, "images", "roles")
+    return [
+        (("images", "roles", role, "environment_specific"), f"such an image is {source}'s alone: it cannot be promoted")
+        for role in roles
+        if _table(roles, role).get("environment_specific") is True
+    ]
 
 
 def _roles(containers: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -40,7 +40,10 @@ class ServiceContract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """Everything that a deploy reads of the infrastructure; keys of a later minor edition are ignored."""
+    """Everything that a deploy reads of the infrastructure; keys of a later minor edition are ignored.
+
+    `ledger` is the DynamoDB table of the releases; `cache_repository` the ECR repository of BuildKit's layers.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
@@ -52,6 +55,8 @@ class Contract:
     cluster: str
     repository: str
     services: Mapping[str, ServiceContract]
+    ledger: str
+    cache_repository: str = ""
     url: str = ""
 
 

@@ -37,6 +37,49 @@ class Built(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTestStarted(Event):
+    """An image's tests began; *needs* are the dependency containers beside it."""
+
+    image: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTestLogged(Event):
+    """A line that the tests of *image* printed."""
+
+    image: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTested(Event):
+    """An image passed its tests."""
+
+    image: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionStarted(Event):
+    """An image is being copied from *source*, another environment's repository."""
+
+    image: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted(Event):
+    """An image, byte for byte, is in this environment's repository; *layers* blobs of *size* bytes had to travel."""
+
+    image: str
+    digest: str
+    seconds: float
+    layers: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed(Event):
     """An image is in the registry, under *digest*."""
 
@@ -47,10 +90,11 @@ class Pushed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tagged(Event):
-    """An image that the registry had got one more tag."""
+    """An image that the registry has got one more tag, or (*moved*) one that another image had before."""
 
     image: str
     tag: str
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from functools import singledispatch
 from typing import Literal
 
 from deploylib import events
-from deploylib.report.console import elapsed
+from deploylib.report.console import elapsed, size
 
 Mood = Literal["waiting", "busy", "good", "bad", "back", "left"]
 
@@ -94,6 +94,8 @@ def closed(board: Board, now: float, error: BaseException | None = None) -> Boar
 def _left(line: Line, now: float, state: str, *, bad: bool = False) -> Line:
     if line.ended is not None:
         return line
+    if line.mood == "good":
+        return replace(line, ended=now)
     if line.mood == "waiting":
         return replace(line, state="not rolled out", mood="left", ended=line.since)
     return replace(line, state=state, mood="bad" if bad else "left", ended=now)
@@ -119,6 +121,41 @@ def _built(event: events.Built, board: Board) -> Board:
 
 
 @after.register
+def _image_test_started(event: events.ImageTestStarted, board: Board) -> Board:
+    line = _find(board.images, event.image, event)
+    line = replace(line, state="testing", detail=f"beside {', '.join(event.needs)}" if event.needs else "")
+    return replace(board, images=_with(board.images, line))
+
+
+@after.register
+def _image_test_logged(event: events.ImageTestLogged, board: Board) -> Board:
+    line = _find(board.images, event.image, event)
+    return replace(board, images=_with(board.images, replace(line, detail=event.line.strip() or line.detail)))
+
+
+@after.register
+def _image_tested(event: events.ImageTested, board: Board) -> Board:
+    line = _find(board.images, event.image, event)
+    line = replace(line, state="tested", mood="good", detail=f"in {elapsed(event.seconds)}")
+    return replace(board, images=_with(board.images, line))
+
+
+@after.register
+def _promotion_started(event: events.PromotionStarted, board: Board) -> Board:
+    line = Line(name=event.image, state="copying", since=event.at, detail=f"from {event.source}")
+    return replace(board, images=_with(board.images, line))
+
+
+@after.register
+def _promoted(event: events.Promoted, board: Board) -> Board:
+    line = _find(board.images, event.image, event)
+    travelled = f"{size(event.size)} travelled" if event.layers else "nothing had to travel"
+    detail = f"{event.digest[:SHORT_DIGEST]}, {travelled}"
+    line = replace(line, state="copied", mood="good", detail=detail, ended=event.at)
+    return replace(board, images=_with(board.images, line))
+
+
+@after.register
 def _pushed(event: events.Pushed, board: Board) -> Board:
     line = _find(board.images, event.image, event)
     line = replace(line, state="pushed", mood="good", detail=event.digest[:SHORT_DIGEST], ended=event.at)
@@ -127,6 +164,8 @@ def _pushed(event: events.Pushed, board: Board) -> Board:
 
 @after.register
 def _tagged(event: events.Tagged, board: Board) -> Board:
+    if event.moved:  # names that follow a release say nothing about the image
+        return board
     line = _find(board.images, event.image, event)
     line = replace(line, state="tagged", mood="good", detail=event.tag, ended=event.at)
     return replace(board, images=_with(board.images, line))

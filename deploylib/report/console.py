@@ -14,6 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from rich import filesize
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleDimensions
 from rich.live import Live
@@ -145,6 +146,11 @@ def elapsed(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in a few characters: `812 bytes`, `4.2 MB`."""
+    return filesize.decimal(count)
 
 
 def cleaned(text: str, *, keep_lines: bool = False) -> str:

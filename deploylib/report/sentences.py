@@ -7,7 +7,7 @@ from functools import singledispatch
 
 from deploylib import events
 from deploylib.report.board import SHORT_DIGEST, words
-from deploylib.report.console import elapsed
+from deploylib.report.console import elapsed, size
 
 
 @singledispatch
@@ -32,13 +32,40 @@ def _built(event: events.Built) -> str:
 
 
 @sentence.register
+def _image_test_started(event: events.ImageTestStarted) -> str:
+    beside = f" beside {', '.join(event.needs)}" if event.needs else ""
+    return f"image {event.image}: testing{beside}"
+
+
+@sentence.register
+def _image_test_logged(event: events.ImageTestLogged) -> str:
+    return f"image {event.image} | {event.line}" if event.line.strip() else ""
+
+
+@sentence.register
+def _image_tested(event: events.ImageTested) -> str:
+    return f"image {event.image}: passed its tests in {elapsed(event.seconds)}"
+
+
+@sentence.register
+def _promotion_started(event: events.PromotionStarted) -> str:
+    return f"image {event.image}: copying from {event.source}"
+
+
+@sentence.register
+def _promoted(event: events.Promoted) -> str:
+    what = f"{event.layers} blobs, {size(event.size)}" if event.layers else "nothing had to travel"
+    return f"image {event.image}: copied in {elapsed(event.seconds)}, {what}, {event.digest[:SHORT_DIGEST]}"
+
+
+@sentence.register
 def _pushed(event: events.Pushed) -> str:
     return f"image {event.image}: pushed in {elapsed(event.seconds)}, {event.digest[:SHORT_DIGEST]}"
 
 
 @sentence.register
 def _tagged(event: events.Tagged) -> str:
-    return f"image {event.image}: tagged {event.tag}"
+    return f"image {event.image}: {'now also' if event.moved else 'tagged'} {event.tag}"
 
 
 @sentence.register

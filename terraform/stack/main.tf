@@ -56,6 +56,13 @@ module "registry" {
   force_delete = !var.deletion_protection
 }
 
+module "ledger" {
+  source = "../modules/ledger"
+
+  name                = local.name
+  deletion_protection = var.deletion_protection
+}
+
 module "cluster" {
   source = "../modules/cluster"
 
@@ -133,7 +140,10 @@ module "contract" {
   region      = var.region
   cluster     = module.cluster.arn
   repository  = module.registry.url
+  ledger      = module.ledger.table
   url         = var.domain == null ? "${var.certificate_arn == null ? "http" : "https"}://${module.load_balancer.dns_name}" : "https://${var.domain}"
+
+  cache_repository = module.registry.cache_url
 
   services = {
     for name, service in var.services : name => {

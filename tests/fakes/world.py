@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.fakes.logs import FakeLogs
 
 APP, ENVIRONMENT, ACCOUNT_ID, REGION = "guestbook", "stg", "111111111111", "ap-northeast-1"
+LEDGER = f"{APP}-{ENVIRONMENT}-releases"
 PARAMETER = f"/{APP}/{ENVIRONMENT}/contract"
 COMMITS = {number: hashlib.sha1(str(number).encode(), usedforsecurity=False).hexdigest() for number in range(1, 10)}
 WEB, JOB = f"{APP}-{ENVIRONMENT}-web", f"{APP}-{ENVIRONMENT}-job"
@@ -143,6 +144,8 @@ class World:
             "region": REGION,
             "cluster": self.cluster,
             "repository": self.repository,
+            "cache_repository": f"{self.repository}-cache",
+            "ledger": LEDGER,
             "url": "http://guestbook-stg.example.test",
             "services": {
                 spec.key: {

@@ -30,6 +30,7 @@ CONTRACT = {
     "region": "ap-northeast-1",
     "cluster": "arn:aws:ecs:ap-northeast-1:111111111111:cluster/shop-stg",
     "repository": REPOSITORY,
+    "ledger": "guestbook-stg-releases",
     "services": {},
 }
 

@@ -135,6 +135,7 @@ def _contract() -> Contract:
         cluster="arn:aws:ecs:ap-northeast-1:123456789012:cluster/guestbook-stg",
         repository="123456789012.dkr.ecr.ap-northeast-1.amazonaws.com/guestbook",
         services={"web": one},
+        ledger="guestbook-stg-releases",
         url="https://stg.example.com",
     )
 

@@ -3,15 +3,17 @@
 
 locals {
   document = jsonencode({
-    version     = 1
-    app         = var.app
-    environment = var.environment
-    account_id  = var.account_id
-    region      = var.region
-    cluster     = var.cluster
-    repository  = var.repository
-    url         = var.url
-    services    = var.services
+    version          = 1
+    app              = var.app
+    environment      = var.environment
+    account_id       = var.account_id
+    region           = var.region
+    cluster          = var.cluster
+    repository       = var.repository
+    cache_repository = var.cache_repository
+    ledger           = var.ledger
+    url              = var.url
+    services         = var.services
   })
 }
 

@@ -33,6 +33,16 @@ variable "repository" {
   }
 }
 
+variable "cache_repository" {
+  description = "Repository of the builders' layer caches, without a tag."
+  type        = string
+}
+
+variable "ledger" {
+  description = "DynamoDB table of the releases."
+  type        = string
+}
+
 variable "url" {
   description = "Where the application is reached."
   type        = string

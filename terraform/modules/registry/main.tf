@@ -26,3 +26,28 @@ resource "aws_ecr_lifecycle_policy" "this" {
     }]
   })
 }
+
+# BuildKit's layers, under tags that move. Apart, so that the images' own repository never has one that does.
+resource "aws_ecr_repository" "cache" {
+  name                 = "${var.name}-cache"
+  image_tag_mutability = "MUTABLE"
+  force_delete         = true # nothing in it that a build does not make again
+}
+
+resource "aws_ecr_lifecycle_policy" "cache" {
+  repository = aws_ecr_repository.cache.name
+
+  policy = jsonencode({
+    rules = [{
+      rulePriority = 1
+      description  = "Layers that no build has renewed"
+      selection = {
+        tagStatus   = "any"
+        countType   = "sinceImagePushed"
+        countUnit   = "days"
+        countNumber = var.cache_days
+      }
+      action = { type = "expire" }
+    }]
+  })
+}

@@ -7,3 +7,8 @@ output "arn" {
   description = "For the policy of whoever pulls."
   value       = aws_ecr_repository.this.arn
 }
+
+output "cache_url" {
+  description = "Where builders keep their layers, without a tag."
+  value       = aws_ecr_repository.cache.repository_url
+}

@@ -23,3 +23,14 @@ variable "untagged_days" {
     error_message = "untagged_days must be at least 1."
   }
 }
+
+variable "cache_days" {
+  description = "Days after its push until a layer cache is removed."
+  type        = number
+  default     = 14
+
+  validation {
+    condition     = var.cache_days >= 1
+    error_message = "cache_days must be at least 1."
+  }
+}

@@ -9,6 +9,9 @@ variables {
   repository  = "localhost:4566/shop"
   url         = "https://shop.example.com"
 
+  cache_repository = "localhost:4566/shop-cache"
+  ledger           = "shop-stg-releases"
+
   services = {
     web = {
       name             = "shop-stg-web"
@@ -42,6 +45,10 @@ run "a_deploy_finds_everything_in_one_document" {
       cluster     = "arn:aws:ecs:ap-northeast-1:011111111111:cluster/shop-stg"
       repository  = "localhost:4566/shop"
       url         = "https://shop.example.com"
+
+      cache_repository = "localhost:4566/shop-cache"
+      ledger           = "shop-stg-releases"
+
       services = {
         web = {
           name             = "shop-stg-web"

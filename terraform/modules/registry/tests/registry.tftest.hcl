@@ -19,13 +19,23 @@ run "a_deployed_digest_keeps_its_tag_and_is_never_expired" {
   }
 }
 
+run "layer_caches_have_a_repository_of_their_own" {
+  command = plan
+
+  assert {
+    condition     = aws_ecr_repository.cache.name == "shop-cache" && aws_ecr_repository.cache.image_tag_mutability == "MUTABLE"
+    error_message = "a cache's tag moves with every build"
+  }
+}
+
 run "nonsense_is_refused" {
   command = plan
 
   variables {
     name          = "Shop"
     untagged_days = 0
+    cache_days    = 0
   }
 
-  expect_failures = [var.name, var.untagged_days]
+  expect_failures = [var.name, var.untagged_days, var.cache_days]
 }

@@ -1,0 +1,26 @@
+# What was released, and who is releasing. On demand: a release is a handful of writes.
+resource "aws_dynamodb_table" "this" {
+  name                        = "${var.name}-releases"
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "kind"
+  range_key                   = "number"
+  deletion_protection_enabled = var.deletion_protection
+
+  attribute {
+    name = "kind"
+    type = "S"
+  }
+
+  attribute {
+    name = "number"
+    type = "N"
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+}
