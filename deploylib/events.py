@@ -80,6 +80,13 @@ class Promoted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PushStarted(Event):
+    """An image that was built, and passed its tests, is being pushed."""
+
+    image: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed(Event):
     """An image is in the registry, under *digest*."""
 

@@ -1,4 +1,8 @@
-"""Images as planned: the base first, then every role at once; each is built, pushed and tagged by its own thread.
+"""Images as planned, step by step: the base is built and pushed; all roles are built, all are tested, all are pushed.
+
+In each step every image has its own thread. A step begins when the one before is done for all, so that a role that
+does not build, or fails its tests, leaves nothing of the others in the registry either. Killed in between, what was
+pushed stays usable, and the next run makes the rest, mostly from the engine's cache.
 
 Threads only report. What they say comes out of one queue, as events of this generator, so whoever follows it sees one
 story, and whoever leaves it (an error, Ctrl-C, a closed generator) stops every program that still runs.
@@ -18,11 +22,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from deploylib import process
 from deploylib.errors import AwsError, ImageError
-from deploylib.events import BuildLogged, BuildStarted, Built, Event, Noticed, Pushed, Tagged
+from deploylib.events import BuildLogged, BuildStarted, Built, Event, Noticed, Pushed, PushStarted, Tagged
 from deploylib.images import docker, login, registry
 from deploylib.images.recipe import BASE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from contextlib import AbstractContextManager
+
     from types_boto3_ecr.client import ECRClient
 
     from deploylib.aws import Account
@@ -51,6 +58,41 @@ class Builder(Protocol):
 Connect = Callable[[Mapping[str, str]], Builder]
 
 
+class Tests(Protocol):
+    """The tests of images that are about to be pushed; `testing.Tests` is one."""
+
+    @property
+    def images(self) -> Collection[str]:
+        """The images that have any."""
+
+    def run(self, image: str, emit: Emit) -> None:
+        """Test *image*; raise `ImageError` when it does not pass."""
+
+    def stop(self) -> None:
+        """Make every `run` of other threads end soon; what they raise then is of no interest."""
+
+
+# With the environment in which the engine may pull, and the reference of each image as the engine knows it.
+OpenTests = Callable[[Mapping[str, str], Mapping[str, str]], "AbstractContextManager[Tests]"]
+
+
+class NoTests:
+    """Images that need not pass anything."""
+
+    images: tuple[str, ...] = ()
+
+    def run(self, image: str, emit: Emit) -> None:
+        """Test nothing."""
+
+    def stop(self) -> None:
+        """Stop nothing."""
+
+
+def without_tests(_variables: Mapping[str, str], _references: Mapping[str, str]) -> AbstractContextManager[Tests]:
+    """Open no tests."""
+    return contextlib.nullcontext(NoTests())
+
+
 def carry_out(
     account: Account,
     repository: str,
@@ -59,9 +101,10 @@ def carry_out(
     *,
     clock: Clock,
     connect: Connect = docker.connect,
+    open_tests: OpenTests = without_tests,
     use_cache: bool = True,
 ) -> Generator[Event, None, dict[str, str]]:
-    """Build, push and tag what *plans* say; return the digest of every planned image.
+    """Build, test, push and tag what *plans* say; return the digest of every planned image.
 
     The engine is looked for, and the log-in made, only when something has to be built. Raises `ImageError` naming the
     image that failed; the others are stopped.
@@ -72,20 +115,29 @@ def carry_out(
     try:
         yield from _tag(account.ecr, repository, plans)
         if work:
-            with login.logged_in(account.ecr, repository) as variables:
+            with (
+                login.logged_in(account.ecr, repository) as variables,
+                open_tests(variables, _references(repository, plans)) as tests,
+            ):
                 shop = _Workshop(
                     ecr=account.ecr,
                     repository=repository,
                     builder=connect(variables),
+                    tests=tests,
                     clock=clock,
                     use_cache=use_cache,
                 )
                 for batch in ([one for one in work if one.image == BASE], [one for one in work if one.image != BASE]):
-                    jobs = {one.image: shop.job(made_of[one.image], one, digests.get(BASE, "")) for one in batch}
-                    digests |= yield from _together(jobs)
+                    recipes_and_plans = [(made_of[one.image], one) for one in batch]
+                    digests |= yield from shop.make(recipes_and_plans, base=digests.get(BASE, ""))
     except AwsError as error:
         raise ImageError(str(error), hint=error.hint) from error
     return digests
+
+
+def _references(repository: str, plans: Sequence[ImagePlan]) -> dict[str, str]:
+    """Return the name of each image: by digest when the registry has it, else the one that it is built under."""
+    return {one.image: f"{repository}@{one.digest}" if one.digest else f"{repository}:{one.tags[0]}" for one in plans}
 
 
 def _tag(ecr: ECRClient, repository: str, plans: Sequence[ImagePlan]) -> Generator[Event, None, None]:
@@ -102,30 +154,49 @@ class _Workshop:
     ecr: ECRClient
     repository: str
     builder: Builder
+    tests: Tests
     clock: Clock
     use_cache: bool
 
-    def job(self, recipe: Recipe, plan: ImagePlan, base: str) -> Job:
-        """Return what makes one image and says its digest; *base* is the digest of the base image."""
+    def make(self, work: Sequence[tuple[Recipe, ImagePlan]], *, base: str) -> Generator[Event, None, dict[str, str]]:
+        """Build all of *work* on the base with the digest *base*, test all, push all; return their digests."""
+        tested = [plan.image for _, plan in work if plan.image in self.tests.images]
+        yield from _together({plan.image: self._building(recipe, plan, base) for recipe, plan in work})
+        yield from _together({image: self._testing(image) for image in tested}, stop=self.tests.stop)
+        return (yield from _together({plan.image: self._pushing(plan) for _, plan in work}))
 
-        def make(emit: Emit) -> str:
-            reference = f"{self.repository}:{plan.tags[0]}"
+    def _building(self, recipe: Recipe, plan: ImagePlan, base: str) -> Job:
+        def build(emit: Emit) -> str:
             started = self.clock.monotonic()
             emit(BuildStarted(image=plan.image, reason=plan.reason))
             self.builder.build(
                 recipe,
-                reference,
+                f"{self.repository}:{plan.tags[0]}",
                 base=f"{self.repository}@{base}",
                 line=lambda text: emit(BuildLogged(image=plan.image, line=text)),
                 use_cache=self.use_cache,
             )
-            built = self.clock.monotonic()
-            emit(Built(image=plan.image, seconds=built - started))
-            digest = self._push(plan, reference, emit)
-            emit(Pushed(image=plan.image, digest=digest, seconds=self.clock.monotonic() - built))
+            emit(Built(image=plan.image, seconds=self.clock.monotonic() - started))
+            return ""
+
+        return build
+
+    def _testing(self, image: str) -> Job:
+        def test(emit: Emit) -> str:
+            self.tests.run(image, emit)
+            return ""
+
+        return test
+
+    def _pushing(self, plan: ImagePlan) -> Job:
+        def push(emit: Emit) -> str:
+            started = self.clock.monotonic()
+            emit(PushStarted(image=plan.image))
+            digest = self._push(plan, f"{self.repository}:{plan.tags[0]}", emit)
+            emit(Pushed(image=plan.image, digest=digest, seconds=self.clock.monotonic() - started))
             return digest
 
-        return make
+        return push
 
     def _push(self, plan: ImagePlan, reference: str, emit: Emit) -> str:
         """Push the image and give it its other tags; return the digest that the registry has.
@@ -159,8 +230,10 @@ class _Ended:
     error: BaseException | None = None
 
 
-def _together(jobs: Mapping[str, Job]) -> Generator[Event, None, dict[str, str]]:
-    """Run *jobs* at once and yield what they say; the first that fails stops the others."""
+def _together(
+    jobs: Mapping[str, Job], *, stop: Callable[[], None] = lambda: None
+) -> Generator[Event, None, dict[str, str]]:
+    """Run *jobs* at once and yield what they say; the first that fails stops the others, with the help of *stop*."""
     news: SimpleQueue[Event | _Ended] = SimpleQueue()
     halted = threading.Event()
     threads = [
@@ -180,7 +253,7 @@ def _together(jobs: Mapping[str, Job]) -> Generator[Event, None, dict[str, str]]
             else:
                 digests[said.image] = said.digest
     finally:
-        _stop(threads, halted)
+        _stop(threads, halted, stop)
     return digests
 
 
@@ -196,11 +269,12 @@ def _work(image: str, job: Job, news: SimpleQueue[Event | _Ended], halted: threa
         news.put(_Ended(image=image, error=error))
 
 
-def _stop(threads: Sequence[threading.Thread], halted: threading.Event) -> None:
+def _stop(threads: Sequence[threading.Thread], halted: threading.Event, stop: Callable[[], None]) -> None:
     """Stop what still runs, again and again: a thread may be just about to start its next program."""
     halted.set()
     for thread in threads:
         while thread.is_alive():
+            stop()
             with contextlib.suppress(ProcessLookupError):  # it ended in this very moment
                 process.stop_all()
             thread.join(STOPPING_SECONDS)

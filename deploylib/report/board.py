@@ -116,8 +116,14 @@ def _build_logged(event: events.BuildLogged, board: Board) -> Board:
 @after.register
 def _built(event: events.Built, board: Board) -> Board:
     line = _find(board.images, event.image, event)
-    line = replace(line, state="pushing", detail=f"built in {elapsed(event.seconds)}")
+    line = replace(line, state="built", detail=f"in {elapsed(event.seconds)}")
     return replace(board, images=_with(board.images, line))
+
+
+@after.register
+def _push_started(event: events.PushStarted, board: Board) -> Board:
+    line = _find(board.images, event.image, event)
+    return replace(board, images=_with(board.images, replace(line, state="pushing", mood="busy", detail="")))
 
 
 @after.register

@@ -59,6 +59,11 @@ def _promoted(event: events.Promoted) -> str:
 
 
 @sentence.register
+def _push_started(event: events.PushStarted) -> str:
+    return f"image {event.image}: pushing"
+
+
+@sentence.register
 def _pushed(event: events.Pushed) -> str:
     return f"image {event.image}: pushed in {elapsed(event.seconds)}, {event.digest[:SHORT_DIGEST]}"
 

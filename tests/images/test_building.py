@@ -2,13 +2,24 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from deploylib import process
 from deploylib.errors import ImageError
-from deploylib.events import BuildLogged, BuildStarted, Built, Event, Noticed, Pushed, Tagged
+from deploylib.events import (
+    BuildLogged,
+    BuildStarted,
+    Built,
+    Event,
+    ImageTestLogged,
+    Noticed,
+    Pushed,
+    PushStarted,
+    Tagged,
+)
 from deploylib.images import building, planning, registry
 from deploylib.images.docker import TagTakenError
 from deploylib.images.recipe import Recipe, recipes
@@ -17,7 +28,7 @@ from tests.images.builder import Builder, finish
 from tests.images.kitchen import CLEAN, shop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
 REPOSITORY = "localhost:4566/shop"
@@ -36,8 +47,49 @@ def menu(tmp_path: Path) -> tuple[Recipe, ...]:
     return recipes(shop(tmp_path), CLEAN)
 
 
+@dataclass
+class Trials:
+    """Tests that do what *doing* says, by image; `references` are the names under which they would find the images."""
+
+    doing: dict[str, Callable[[building.Emit], None]]
+    run_with: list[str] = field(default_factory=list)
+    references: dict[str, str] = field(default_factory=dict)
+    stops: int = 0
+    open: bool = False
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        return tuple(self.doing)
+
+    def run(self, image: str, emit: building.Emit) -> None:
+        assert self.open
+        self.run_with.append(image)
+        self.doing[image](emit)
+
+    def stop(self) -> None:
+        self.stops += 1
+
+    @contextlib.contextmanager
+    def opened(self, variables: Mapping[str, str], references: Mapping[str, str]) -> Iterator[Trials]:
+        assert variables.keys() == {"DOCKER_CONFIG"}
+        self.references, self.open = dict(references), True
+        yield self
+        self.open = False
+
+
+def passes(emit: building.Emit) -> None:
+    emit(ImageTestLogged(image="", line="1 passed"))
+
+
+def fails(_: building.Emit) -> None:
+    raise ImageError("the tests of web failed")
+
+
 def start(
-    fake: FakeAccount, menu: tuple[Recipe, ...], builder: Builder | None
+    fake: FakeAccount,
+    menu: tuple[Recipe, ...],
+    builder: Builder | None,
+    open_tests: building.OpenTests = building.without_tests,
 ) -> Generator[Event, None, dict[str, str]]:
     """Plan *menu* from what the fake registry has, and carry it out with *builder* (None: an engine is not needed)."""
 
@@ -49,7 +101,9 @@ def start(
     present = registry.present(fake.account.ecr, REPOSITORY, planning.tags(menu))
     plans = planning.plan_images(menu, present)
     fake.forget_calls()
-    return building.carry_out(fake.account, REPOSITORY, menu, plans, clock=fake.clock, connect=connect)
+    return building.carry_out(
+        fake.account, REPOSITORY, menu, plans, clock=fake.clock, connect=connect, open_tests=open_tests
+    )
 
 
 def still_running() -> list[str]:
@@ -90,9 +144,10 @@ def test_the_events_of_an_image_tell_its_story(fake: FakeAccount, menu: tuple[Re
     assert told[1] == BuildLogged(image="web", line=f"building {REPOSITORY}:{web}")
     assert told[2] == BuildLogged(image="web", line="done")
     assert told[3] == Built(image="web", seconds=7.0)
-    assert isinstance(told[4], Pushed)
-    assert told[4].digest == fake.ecr.tags["shop"][web]
-    assert len(told) == 5
+    assert told[4] == PushStarted(image="web")
+    assert isinstance(told[5], Pushed)
+    assert told[5].digest == fake.ecr.tags["shop"][web]
+    assert len(told) == 6
 
 
 def test_roles_are_built_at_the_same_time(fake: FakeAccount, menu: tuple[Recipe, ...]) -> None:
@@ -102,6 +157,64 @@ def test_roles_are_built_at_the_same_time(fake: FakeAccount, menu: tuple[Recipe,
         both.wait()
 
     finish(start(fake, menu, Builder(fake, building={"web": meet, "job": meet})))
+
+
+def test_no_role_is_pushed_before_every_role_is_built_and_tested(fake: FakeAccount, menu: tuple[Recipe, ...]) -> None:
+    trials = Trials({"web": passes, "job": passes})
+    story = [type(one) for one in finish(start(fake, menu, Builder(fake), trials.opened))[0]]
+    last_built, first_tested = len(story) - 1 - story[::-1].index(Built), story.index(ImageTestLogged)
+    last_tested = len(story) - 1 - story[::-1].index(ImageTestLogged)
+    assert last_built < first_tested
+    assert PushStarted not in story[first_tested:last_tested]
+    assert story[last_tested:].count(Pushed) == 2
+    assert not trials.open
+
+
+def test_tests_find_the_built_images_by_name_and_the_others_by_digest(
+    fake: FakeAccount, menu: tuple[Recipe, ...]
+) -> None:
+    base, job = (fake.ecr.have("shop", *one.tags) for one in (menu[0], menu[2]))
+    trials = Trials({"web": passes, "job": fails})
+    finish(start(fake, menu, Builder(fake), trials.opened))
+    assert trials.run_with == ["web"], "what is in the registry has passed"
+    assert trials.references == {
+        "base": f"{REPOSITORY}@{base}",
+        "job": f"{REPOSITORY}@{job}",
+        "web": f"{REPOSITORY}:{menu[1].tags[0]}",
+    }
+
+
+def test_a_failing_test_stops_the_other_tests_and_nothing_of_the_roles_is_pushed(
+    fake: FakeAccount, menu: tuple[Recipe, ...]
+) -> None:
+    job_is_on = threading.Event()
+
+    def wait(_: building.Emit) -> None:
+        process.stream(ENDLESS, lambda _: job_is_on.set())
+
+    def fail_then(emit: building.Emit) -> None:
+        assert job_is_on.wait(10)
+        fails(emit)
+
+    builder, trials = Builder(fake), Trials({"web": fail_then, "job": wait})
+    with pytest.raises(ImageError, match="the tests of web failed"):
+        finish(start(fake, menu, builder, trials.opened))
+    assert [reference.rpartition(":")[2] for reference in builder.pushed] == [menu[0].tags[0]]
+    assert trials.stops
+    assert still_running() == []
+
+
+def test_a_role_that_does_not_build_keeps_the_others_from_being_tested_and_pushed(
+    fake: FakeAccount, menu: tuple[Recipe, ...]
+) -> None:
+    def fail(_: Callable[[str], None]) -> None:
+        raise ImageError("image web was not built")
+
+    fake.ecr.have("shop", *menu[0].tags)
+    builder, trials = Builder(fake, building={"web": fail}), Trials({"job": passes})
+    with pytest.raises(ImageError, match="image web was not built"):
+        finish(start(fake, menu, builder, trials.opened))
+    assert (builder.pushed, trials.run_with, fake.wrote) == ([], [], ())
 
 
 def test_when_the_registry_has_everything_nothing_is_called_and_no_engine_is_needed(
