@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploylib.errors import DeployError, RefusedError, ToolMissingError
-from deploylib.localaws import emulator
-from deploylib.localaws.database_image import DatabaseImage
+from deploylib.localaws import dependency_images, emulator
 from deploylib.toolchain import engine, engine_service, os_image
 from deploylib.toolchain.os_image import OsImage
 
@@ -65,7 +64,7 @@ def _remove_images(root: Path) -> tuple[str, ...]:
         api = engine.find().api
     except (ToolMissingError, RefusedError):
         return ()
-    names = (DatabaseImage().name, OsImage().name)  # the one that is built from the other first
+    names = (*(image.name for image in dependency_images.ALL), OsImage().name)  # what is built from another first
     return tuple(name for name in names if os_image.remove(api, name, root))
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from deploylib.errors import ConfigError, RefusedError, ToolMissingError
-from deploylib.localaws import database_image, instance, launch, leftovers
+from deploylib.localaws import dependency_images, instance, launch, leftovers
 from deploylib.localaws.instance import LocalAws
 from deploylib.localaws.leftovers import Removed
 from deploylib.toolchain import checkout_lock, recorded_process
@@ -72,7 +72,7 @@ def up(
             return recorded
         mark = instance.instance_id(root, name)
         _clear(mark, engine, clock)
-        database_image.ensure(root, engine, say)
+        dependency_images.ensure_all(root, engine, say)
         say(f"starting the local AWS, account {account_id}")
         with launch.alone():
             local = LocalAws(

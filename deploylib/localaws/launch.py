@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploylib.errors import ConfigError, ToolMissingError
-from deploylib.localaws import database_image, instance
+from deploylib.localaws import dependency_images, instance
 from deploylib.toolchain import checkout_lock, python_environment, recorded_process
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _environment(root: Path, local: LocalAws, engine: Engine, environ: Mapping[s
         "LOCALAWS_ACCOUNT_ID": local.account_id,
         "LOCALAWS_REGION": local.region,
         "LOCALAWS_CALLS_FILE": str(home / "calls.jsonl"),
-        "LOCALAWS_POSTGRES_IMAGE": database_image.ANY_MAJOR,
+        "LOCALAWS_POSTGRES_IMAGE": dependency_images.ANY_POSTGRES,
     }
 
 

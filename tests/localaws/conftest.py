@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploylib.localaws import emulator
-from deploylib.localaws.database_image import DatabaseImage
+from deploylib.localaws import dependency_images, emulator
 from tests.localaws.yard import Yard
 from tests.toolchain.fake_engine import FakeEngine
 
@@ -25,7 +24,8 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
     """Yield a place with a fake emulator and a fake engine; nothing of it outlives the test."""
     engine = FakeEngine(tmp_path / "docker.sock")
     engine.start()
-    engine.add_image(DatabaseImage().name)  # the user's own: never built here
+    for image in dependency_images.ALL:
+        engine.add_image(image.name)  # the user's own: never built here
     monkeypatch.setenv("DOCKER_HOST", engine.host)
     monkeypatch.setenv("LOCALAWS_PORT", str(free_port()))  # tests that run beside this one look elsewhere
     made = Yard(tmp_path, engine)

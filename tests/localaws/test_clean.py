@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploylib.localaws import clean
-from deploylib.localaws.database_image import DatabaseImage
+from deploylib.localaws import clean, dependency_images
 from deploylib.toolchain import os_image
 from deploylib.toolchain.os_image import OsImage
 
@@ -35,7 +34,7 @@ def test_clean_removes_what_was_made_and_nothing_else(yard: Yard) -> None:
 
 def test_clean_removes_the_images_that_this_checkout_made(yard: Yard) -> None:
     yard.fake.images.clear()
-    for name in (OsImage().name, DatabaseImage().name):
+    for name in (OsImage().name, *(image.name for image in dependency_images.ALL)):
         yard.fake.add_image(name, labels=os_image.labels_of(name, yard.checkout, "recipe"))
     yard.fake.add_image("somebody/else:1", labels=os_image.labels_of(OsImage().name, yard.checkout, "recipe"))
 
