@@ -1,4 +1,8 @@
-"""The app's ECR repository: what it holds under which tag, and one more tag for an image that it holds.
+"""The app's ECR repository: what it holds under which tag, one more tag for an image that it holds, and what goes.
+
+Tags are immutable there: PutImage refuses one that another image has. A tag that shall move is taken off that image
+(BatchDeleteImage by the tag) and put on the other. ECR deletes an image with its last tag, so an image that has no
+content tag gets a name of its own first. For the moment in between nobody has the tag; deploys go by digest.
 
 Every function takes the repository's URI as ECR says it. The account in an ECR host name is asked for; with any other
 host it is the account that the client is signed in to.
@@ -6,6 +10,8 @@ host it is the account that the client is signed in to.
 
 from __future__ import annotations
 
+import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -14,13 +20,22 @@ from deploylib.images import reference
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from types_boto3_ecr.client import ECRClient
-    from types_boto3_ecr.type_defs import BatchGetImageResponseTypeDef, ImageIdentifierTypeDef, ImageTypeDef
+    from types_boto3_ecr.type_defs import (
+        BatchGetImageResponseTypeDef,
+        ImageDetailTypeDef,
+        ImageIdentifierTypeDef,
+        ImageTypeDef,
+    )
 
 MOST_IMAGES_PER_CALL = 100
+MOST_IMAGES_PER_PAGE = 1000
 NOT_FOUND = "ImageNotFound"
+MOVES = 3
+CONTENT_TAG = re.compile(r"base-[0-9a-f]{12}|[a-z][a-z0-9-]*-c[0-9a-f]{12}", re.ASCII)
+KEPT = "kept-"  # the name of an image that would have none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +44,17 @@ class Manifest:
 
     digest: str
     text: str
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An image of the repository; *size* is what ECR counts, in bytes. A child of an index usually has no tag."""
+
+    digest: str
+    tags: tuple[str, ...]
+    pushed_at: dt.datetime
+    size: int
     media_type: str = ""
 
 
@@ -90,6 +116,126 @@ def put_manifest(ecr: ECRClient, repository: str, tag: str, image: Manifest) -> 
     return True
 
 
+def move_tag(ecr: ECRClient, repository: str, tag: str, digest: str) -> bool:
+    """Put *tag* on the image *digest*, wherever it is; return whether it was elsewhere. See `move_tags`."""
+    return bool(move_tags(ecr, repository, {tag: digest}))
+
+
+def move_tags(ecr: ECRClient, repository: str, wanted: Mapping[str, str]) -> tuple[str, ...]:
+    """Put each tag on the image whose digest *wanted* says; return those that had to move.
+
+    One look when all are there. Somebody else may move the same tags meanwhile: it is tried a few times, and the last
+    one has it. Raises `ImageError` when that does not end, and for a digest that the repository does not have.
+    """
+    moved: dict[str, None] = {}
+    for _ in range(MOVES):
+        there = present(ecr, repository, tuple(wanted))
+        missing = {tag: digest for tag, digest in wanted.items() if there.get(tag) != digest}
+        if not missing:
+            return tuple(moved)
+        manifests = _by_digest(ecr, repository, missing.values())
+        _take_off(ecr, repository, {tag: there[tag] for tag in missing if tag in there})
+        moved |= {tag: None for tag in missing if put_manifest(ecr, repository, tag, manifests[missing[tag]])}
+        if set(missing) <= set(moved):
+            return tuple(moved)
+    left = sorted(set(wanted) - set(moved))
+    raise ImageError(f"{repository}: somebody else moves {', '.join(left)} at the same time", hint="repeat the command")
+
+
+def everything(ecr: ECRClient, repository: str) -> tuple[Held, ...]:
+    """Return every image of the repository; one DescribeImages for a thousand."""
+    pages = ecr.get_paginator("describe_images").paginate(
+        **_name(repository), PaginationConfig={"PageSize": MOST_IMAGES_PER_PAGE}
+    )
+    with _existing(repository):
+        return tuple(_described(one) for page in pages for one in page["imageDetails"])
+
+
+def manifests(ecr: ECRClient, repository: str, digests: Iterable[str]) -> dict[str, Manifest]:
+    """Return the manifest of each digest that the repository has; one BatchGetImage for a hundred."""
+    unique = tuple(dict.fromkeys(digests))
+    chunks = (unique[at : at + MOST_IMAGES_PER_CALL] for at in range(0, len(unique), MOST_IMAGES_PER_CALL))
+    answers = (_batch_get_image(ecr, repository, [{"imageDigest": one} for one in chunk]) for chunk in chunks)
+    return {found.digest: found for answer in answers for found in map(_manifest, answer["images"])}
+
+
+def delete(ecr: ECRClient, repository: str, digests: Sequence[str]) -> dict[str, str]:
+    """Delete the images *digests* with all their tags; return why not, for each that ECR keeps.
+
+    One BatchDeleteImage for a hundred. An index has to be deleted before its children: ECR keeps them until then.
+    One that is gone already is no failure.
+    """
+    return _delete(ecr, repository, [{"imageDigest": one} for one in dict.fromkeys(digests)])
+
+
+def _by_digest(ecr: ECRClient, repository: str, digests: Iterable[str]) -> dict[str, Manifest]:
+    wanted = tuple(dict.fromkeys(digests))
+    found = manifests(ecr, repository, wanted)
+    if gone := [one for one in wanted if one not in found]:
+        raise ImageError(f"{repository}@{gone[0]} is gone from the registry", hint="repeat the command")
+    return found
+
+
+def _take_off(ecr: ECRClient, repository: str, holders: Mapping[str, str]) -> None:
+    """Take each tag off its image, which keeps another name: ECR deletes an image that loses its last one.
+
+    When an image is gone by now nothing is done: whoever looks again sees where its tag is.
+    """
+    try:
+        images = tuple(_of_digests(ecr, repository, holders.values()))
+    except AwsError as error:
+        if error.code == "ImageNotFoundException":
+            return
+        raise
+    for image in images:
+        if not any(CONTENT_TAG.fullmatch(tag) for tag in image.tags if tag not in holders):
+            put_tag(ecr, repository, f"{KEPT}{image.digest.rpartition(':')[2][:12]}", digest=image.digest)
+    named: list[ImageIdentifierTypeDef] = [{"imageTag": tag} for tag in holders]
+    if failures := _delete(ecr, repository, named):
+        tag, why = next(iter(failures.items()))
+        raise ImageError(f"{repository}: the tag {tag} could not be taken off its image: {why}")
+
+
+def _of_digests(ecr: ECRClient, repository: str, digests: Iterable[str]) -> Iterator[Held]:
+    unique = tuple(dict.fromkeys(digests))
+    for at in range(0, len(unique), MOST_IMAGES_PER_CALL):
+        asked: list[ImageIdentifierTypeDef] = [{"imageDigest": one} for one in unique[at : at + MOST_IMAGES_PER_CALL]]
+        yield from map(_described, ecr.describe_images(**_name(repository), imageIds=asked)["imageDetails"])
+
+
+def _delete(ecr: ECRClient, repository: str, images: Sequence[ImageIdentifierTypeDef]) -> dict[str, str]:
+    failures: dict[str, str] = {}
+    for at in range(0, len(images), MOST_IMAGES_PER_CALL):
+        with _existing(repository):
+            answer = ecr.batch_delete_image(**_name(repository), imageIds=images[at : at + MOST_IMAGES_PER_CALL])
+        for one in answer["failures"]:
+            if one.get("failureCode") != NOT_FOUND:
+                image = one.get("imageId", {})
+                name = image.get("imageDigest") or image.get("imageTag", "")
+                failures[name] = f"{one.get('failureCode')}: {one.get('failureReason', '')}".rstrip(": ")
+    return failures
+
+
+def _described(detail: ImageDetailTypeDef) -> Held:
+    return Held(
+        digest=detail["imageDigest"],
+        tags=tuple(sorted(detail.get("imageTags", ()))),
+        pushed_at=detail["imagePushedAt"],
+        size=detail.get("imageSizeInBytes", 0),
+        media_type=detail.get("imageManifestMediaType", ""),
+    )
+
+
+@contextlib.contextmanager
+def _existing(repository: str) -> Iterator[None]:
+    try:
+        yield
+    except AwsError as error:
+        if error.code == "RepositoryNotFoundException":
+            raise ContractError(f"there is no repository {repository} (any more)", hint="inv infra.apply") from error
+        raise
+
+
 def _held(ecr: ECRClient, repository: str, tags: Sequence[str]) -> Iterator[tuple[str, Manifest]]:
     unique = tuple(dict.fromkeys(tags))
     for start in range(0, len(unique), MOST_IMAGES_PER_CALL):
@@ -111,12 +257,8 @@ def _asked_alone(ecr: ECRClient, repository: str, tags: Sequence[str]) -> Iterat
 def _batch_get_image(
     ecr: ECRClient, repository: str, images: Sequence[ImageIdentifierTypeDef]
 ) -> BatchGetImageResponseTypeDef:
-    try:
+    with _existing(repository):
         response = ecr.batch_get_image(**_name(repository), imageIds=images)
-    except AwsError as error:
-        if error.code == "RepositoryNotFoundException":
-            raise ContractError(f"there is no repository {repository} (any more)", hint="inv infra.apply") from error
-        raise
     for failure in response["failures"]:
         if failure.get("failureCode") != NOT_FOUND:
             raise ImageError(
