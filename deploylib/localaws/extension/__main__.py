@@ -107,7 +107,16 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     from ministack.core import container_reaper
 
     from deploylib.localaws.extension import addresses as names
-    from deploylib.localaws.extension import databases, logs, network, observation, operations, shutdown, targets
+    from deploylib.localaws.extension import (
+        databases,
+        logs,
+        network,
+        observation,
+        operations,
+        repositories,
+        shutdown,
+        targets,
+    )
     from deploylib.localaws.extension.calls import CallLog
     from deploylib.localaws.extension.images import Images
     from deploylib.localaws.extension.services import Scheduler, service_of
@@ -132,6 +141,7 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     operations.install(engine, scheduler, runs)
     targets.install(book)
     names.install(chosen)
+    repositories.install()
     databases.install(chosen, engine, addresses)
     network.install()
     logs.install()

@@ -60,6 +60,41 @@ def test_a_repository_is_pushed_to_by_the_name_that_ecr_tells(aws: Emulator, ima
     docker("rmi", f"{made['repositoryUri']}@{digest['imageDigest']}")
 
 
+def test_a_repository_lets_go_of_tags_one_by_one_and_of_an_image_with_its_last(aws: Emulator) -> None:
+    ecr, name = aws.client("ecr"), "demo/tags"
+    ecr.create_repository(repositoryName=name, imageTagMutability="IMMUTABLE")
+    text = '{"schemaVersion": 2}'
+
+    def put(tag: str, text: str = text) -> str:
+        return str(
+            ecr.put_image(repositoryName=name, imageManifest=text, imageTag=tag)["image"]["imageId"]["imageDigest"]
+        )
+
+    def delete(**image: str) -> dict[str, Any]:
+        return dict(ecr.batch_delete_image(repositoryName=name, imageIds=[image]))
+
+    def tags() -> list[list[str]]:
+        return [one["imageTags"] for one in ecr.describe_images(repositoryName=name)["imageDetails"]]
+
+    digest = put("web-c1")
+    with pytest.raises(ecr.exceptions.ImageAlreadyExistsException):
+        put("web-c1")
+    put("web-latest")
+    assert delete(imageTag="web-latest")["imageIds"] == [{"imageDigest": digest, "imageTag": "web-latest"}]
+    assert tags() == [["web-c1"]]
+    index = put("web-index", json.dumps({"schemaVersion": 2, "manifests": [{"digest": digest}]}))
+    assert delete(imageDigest=digest)["failures"][0]["failureCode"] == "ImageReferencedByManifestList"
+    delete(imageDigest=index)
+    delete(imageTag="web-c1")
+    assert tags() == []
+    assert delete(imageDigest=digest)["failures"][0]["failureCode"] == "ImageNotFound"
+    for number in range(3):
+        put(f"web-c{number}", json.dumps({"schemaVersion": 2, "number": number}))
+    page = ecr.describe_images(repositoryName=name, maxResults=2)
+    rest = ecr.describe_images(repositoryName=name, maxResults=2, nextToken=page["nextToken"])
+    assert ([len(one["imageDetails"]) for one in (page, rest)], "nextToken" in rest) == ([2, 1], False)
+
+
 def test_the_call_log_tells_reads_from_writes_and_leaves_load_balancer_traffic_out(
     aws: Emulator, balancer: Balancer
 ) -> None:
