@@ -25,6 +25,7 @@ atexit.register(gc.freeze)
 ROOT = Path(__file__).resolve().parent
 
 ENV = {"env": "environment (else $DEPLOY_ENV, else the default one)"}
+ONE = {"env": "only that of this environment"}
 OUTPUT = {"output": "text or json"}
 CONFIRM = {"yes": "do not ask", "confirm": "with --yes: the name of a protected environment"}
 REPLACE = {"allow_replace": "let Terraform replace a service that serves"}
@@ -210,38 +211,37 @@ def base_status(c: Context, env: str = "", check: bool = False, output: str = "t
 
 @task(name="up", help=ENV)
 @command
-def local_up(c: Context, env: str = "local") -> None:
-    """Start the local AWS; tasks run as containers here."""
-    from deploylib import config, report
-    from deploylib.localaws import emulator
+def local_up(c: Context, env: str = "") -> None:
+    """Start the local AWS of an environment; tasks run as containers here."""
+    from deploylib import report
+    from deploylib.localaws import accounts, emulator
     from deploylib.toolchain import engine
 
-    account = config.load(ROOT, env).account
-    emulator.up(ROOT, engine=engine.find(), account_id=account.id, region=account.region, say=report.say)
-    report.say(emulator.render(emulator.status(ROOT)))
+    environment = accounts.load(ROOT, env)
+    name, account_id, region = (environment.account.profile, environment.account.id, environment.account.region)
+    emulator.up(ROOT, engine=engine.find(), name=name, account_id=account_id, region=region, say=report.say)
+    report.say(emulator.render(emulator.status(ROOT, name), environment=environment.name))
 
 
-@task(name="status", help=ENV)
+@task(name="status", help=ONE)
 @command
-def local_status(c: Context, env: str = "local") -> None:
-    """Show the local AWS, and where the application answers."""
-    from deploylib import config, report
-    from deploylib.localaws import emulator, released
-
-    found = emulator.status(ROOT)
-    report.say(emulator.render(found))
-    if found.state == "running":
-        report.say(released.render(config.load(ROOT, env)))
-
-
-@task(name="down")
-@command
-def local_down(c: Context) -> None:
-    """Stop the local AWS and remove everything that it made."""
+def local_status(c: Context, env: str = "") -> None:
+    """Show every local AWS, and where the application answers."""
     from deploylib import report
-    from deploylib.localaws import emulator
+    from deploylib.localaws import accounts
 
-    report.say(f"removed {emulator.down(ROOT, say=report.say)}")
+    report.say(accounts.render(ROOT, env))
+
+
+@task(name="down", help=ONE)
+@command
+def local_down(c: Context, env: str = "") -> None:
+    """Stop every local AWS and remove everything that it made."""
+    from deploylib import report
+    from deploylib.localaws import accounts, emulator
+
+    name = accounts.load(ROOT, env).account.profile if env else ""
+    report.say(f"removed {emulator.down(ROOT, name, say=report.say)}")
 
 
 def _stack(env: str) -> Stack:

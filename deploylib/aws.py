@@ -38,16 +38,26 @@ if TYPE_CHECKING:
 AMBIENT = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
 STATIC = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 ERROR_STATUS = 300
+HINTS = {
+    "NoCredentialsError": "sign in to AWS, for example: aws sso login",
+    "SSOTokenLoadError": "aws sso login",
+    "UnauthorizedSSOTokenError": "aws sso login",
+    "TokenRetrievalError": "aws sso login",
+    "ExpiredToken": "sign in again, for example: aws sso login",
+    "ExpiredTokenException": "sign in again, for example: aws sso login",
+    "AccessDeniedException": "the role of this profile may not do that",
+    "AccessDenied": "the role of this profile may not do that",
+}
 UNREACHABLE = frozenset({"EndpointConnectionError", "ConnectionClosedError", "ConnectTimeoutError"})
-LOCAL = "local"  # the one environment whose endpoint is ours to start
 
 
 class Account:
     """A signed-in session: clients made on first use, calls counted by operation."""
 
-    def __init__(self, session: boto3.Session, *, environment: str) -> None:
+    def __init__(self, session: boto3.Session, *, environment: str, is_local: bool = False) -> None:
         self._session = session
         self._environment = environment
+        self._is_local = is_local
         self._making = threading.Lock()
         self.calls: Counter[str] = Counter()
 
@@ -118,13 +128,17 @@ class Account:
         raise AwsError(
             f"{self._environment}: {model.service_model.service_name} refused {model.name}: {code} {message}".rstrip(),
             code=code,
-            hint=_hint(code, self._environment),
+            hint=self._hint(code),
         )
 
     def _translate_exception(self, exception: Exception, **_: Any) -> NoReturn:
         code = type(exception).__name__
-        hint = _hint(code, self._environment)
-        raise AwsError(f"{self._environment}: {exception}", code=code, hint=hint) from exception
+        raise AwsError(f"{self._environment}: {exception}", code=code, hint=self._hint(code)) from exception
+
+    def _hint(self, code: str) -> str:
+        if code in UNREACHABLE:
+            return f"inv local.up --env {self._environment}" if self._is_local else "is this machine online?"
+        return HINTS.get(code, "")
 
 
 def signed_in(environment: Environment) -> Account:
@@ -132,7 +146,7 @@ def signed_in(environment: Environment) -> Account:
 
     Raises `ConfigError` when the profile or its file is not there.
     """
-    return Account(session(environment), environment=environment.name)
+    return Account(session(environment), environment=environment.name, is_local=environment.account.is_local)
 
 
 def session(environment: Environment) -> boto3.Session:
@@ -199,7 +213,7 @@ def _config_file(environment: Environment) -> str:
         return str(path)
     raise ConfigError(
         f"environment {environment.name}: {environment.account.config_file} does not exist",
-        hint="inv local.up" if environment.name == LOCAL else "create it, or correct account.config_file",
+        hint=_local_up(environment) or "create it, or correct account.config_file",
     )
 
 
@@ -212,21 +226,10 @@ def _profile(environment: Environment, available: list[str]) -> str:
         return ""
     raise ConfigError(
         f"environment {environment.name}: no AWS profile {profile!r} on this machine",
-        hint=f"aws configure sso --profile {profile}",
+        hint=_local_up(environment) or f"aws configure sso --profile {profile}",
     )
 
 
-def _hint(code: str, environment: str) -> str:
-    if code in UNREACHABLE:
-        return "inv local.status" if environment == LOCAL else "is this machine online?"
-    hints = {
-        "NoCredentialsError": "sign in to AWS, for example: aws sso login",
-        "SSOTokenLoadError": "aws sso login",
-        "UnauthorizedSSOTokenError": "aws sso login",
-        "TokenRetrievalError": "aws sso login",
-        "ExpiredToken": "sign in again, for example: aws sso login",
-        "ExpiredTokenException": "sign in again, for example: aws sso login",
-        "AccessDeniedException": "the role of this profile may not do that",
-        "AccessDenied": "the role of this profile may not do that",
-    }
-    return hints.get(code, "")
+def _local_up(environment: Environment) -> str:
+    """Return the command that makes *environment*'s account, when that is ours to make."""
+    return f"inv local.up --env {environment.name}" if environment.account.is_local else ""

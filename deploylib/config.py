@@ -18,6 +18,7 @@ from deploylib import variables as stack
 from deploylib.errors import ConfigError
 
 COMMON = "common"
+LOCAL_CONFIG = ".local/aws/config"  # `inv local.up` writes it
 DIRECTORY = "environments"
 VARIABLE = "DEPLOY_ENV"
 STACK = "terraform/stack"
@@ -53,6 +54,11 @@ class Account:
     profile: str = ""
     config_file: str = ""
     state_bucket: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether `inv local.up` makes this account, on this machine."""
+        return self.config_file == LOCAL_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

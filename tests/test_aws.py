@@ -37,7 +37,7 @@ def _bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
-def environment(root: Path, text: str | None = None, *, profile: str = "deploy", name: str = "stg") -> Environment:
+def environment(root: Path, text: str | None = None, *, profile: str = "deploy", config_file: str = "") -> Environment:
     """Return an environment; with *text* it has an AWS config file of its own."""
     if text is not None:
         (root / "aws.ini").write_text(text)
@@ -45,9 +45,9 @@ def environment(root: Path, text: str | None = None, *, profile: str = "deploy",
         id="111111111111",
         region="ap-northeast-1",
         profile=profile,
-        config_file="" if text is None else "aws.ini",
+        config_file=config_file if text is None else "aws.ini",
     )
-    return worlds.environment(root, account=account, name=name)
+    return worlds.environment(root, account=account, name="stg")
 
 
 def signed_in(root: Path) -> aws.Account:
@@ -119,14 +119,21 @@ def test_a_profile_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("local", "inv local.up"), ("stg", "create it, or correct account.config_file")]
+    ("file", "hint"),
+    [(config.LOCAL_CONFIG, "inv local.up --env stg"), ("aws.ini", "create it, or correct account.config_file")],
 )
-def test_a_config_file_that_is_not_there_says_what_to_do(name: str, hint: str, tmp_path: Path) -> None:
-    found = environment(tmp_path, "", name=name)
-    (tmp_path / "aws.ini").unlink()
-    with pytest.raises(ConfigError, match=r"aws\.ini does not exist") as refused:
-        aws.signed_in(found)
+def test_a_config_file_that_is_not_there_says_what_to_do(file: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"{file} does not exist") as refused:
+        aws.signed_in(environment(tmp_path, config_file=file))
     assert refused.value.hint == hint
+
+
+def test_a_local_account_that_was_not_started_says_how_to_start_it(tmp_path: Path) -> None:
+    (tmp_path / ".local" / "aws").mkdir(parents=True)
+    (tmp_path / config.LOCAL_CONFIG).write_text(f"[profile another]\n{KEYS}")
+    with pytest.raises(ConfigError, match="no AWS profile 'deploy'") as refused:
+        aws.signed_in(environment(tmp_path, config_file=config.LOCAL_CONFIG))
+    assert refused.value.hint == "inv local.up --env stg"
 
 
 @pytest.mark.parametrize(

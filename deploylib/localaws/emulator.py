@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 NAME = "local"
 ACCOUNT_ID = "000000000000"
 REGION = "ap-northeast-1"
-VALID_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,20}")
+VALID_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,19}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,10 @@ def up(
     A new one gets the first free port from 4566, or from LOCALAWS_PORT in *environ*, on.
     """
     if not VALID_NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} cannot name a local AWS: small letters, digits and hyphens only")
+        raise ConfigError(
+            f"{name!r} cannot name a local AWS: small letters and digits, hyphens between them, 21 at most",
+            hint="correct the environment's account.profile",
+        )
     with checkout_lock.locked(root, say):
         recorded = instance.read(root, name)
         if recorded and recorded_process.is_alive(recorded.process):
@@ -73,7 +75,7 @@ def up(
         mark = instance.instance_id(root, name)
         _clear(mark, engine, clock)
         dependency_images.ensure_all(root, engine, say)
-        say(f"starting the local AWS, account {account_id}")
+        say(f"starting the local AWS {name!r}, account {account_id}")
         with launch.alone():
             local = LocalAws(
                 name=name,
@@ -99,29 +101,31 @@ def status(root: Path, name: str = NAME, *, clock: Clock = time) -> Status:
     return Status(name=name, state="died", local=local, containers=containers, last_lines=launch.last_lines(root, name))
 
 
-def down(root: Path, *, say: Callable[[str], None] = lambda _: None, clock: Clock = time) -> Removed:
-    """Stop every emulator of this checkout; remove what they and its deploys made, and `.local/`.
+def down(root: Path, name: str = "", *, say: Callable[[str], None] = lambda _: None, clock: Clock = time) -> Removed:
+    """Stop every emulator of this checkout, or just *name*; remove what they and its deploys made, and the record.
 
     Raises, after the processes are stopped, when the container engine does not answer: what is in it stays recorded.
     """
     with checkout_lock.locked(root, say):
-        recorded = instance.read_all(root)
-        stopped = _stop(root, recorded, clock)
-        removed = stopped + _remove_from_engines(root, recorded)
-        shutil.rmtree(root / instance.FOLDER, ignore_errors=True)
+        recorded = tuple(one for one in instance.read_all(root) if name in {"", one.name})
+        mark = instance.instance_id(root, name)
+        stopped = _stop(recorded, mark, clock)
+        removed = stopped + _remove_from_engines(recorded, mark)
+        instance.forget(root, name)
     return removed
 
 
-def render(found: Status) -> str:
-    """Return *found* as lines for a person."""
+def render(found: Status, *, environment: str = "") -> str:
+    """Return *found* as lines for a person; *environment* is the one to start it with."""
+    next_command = f"inv local.up --env {environment}" if environment else "inv local.down (no environment has it)"
     if found.local is None:
-        return "the local AWS is not there\n  next: inv local.up"
+        return f"the local AWS {found.name!r} is not there\n  next: {next_command}"
     if found.state == "died":
         log = "\n".join(f"  | {line}" for line in found.last_lines)
-        return f"the local AWS has died; the last lines of its log:\n{log}\n  next: inv local.up"
+        return f"the local AWS {found.name!r} has died; the last lines of its log:\n{log}\n  next: {next_command}"
     local = found.local
     lines = [
-        f"the local AWS runs: {local.endpoint}",
+        f"the local AWS {local.name!r} runs: {local.endpoint}",
         f"  account {local.account_id}, region {local.region}, profile {local.name}",
         f"  process {local.pid}, up for {_duration(found.uptime_seconds)}",
         f"  containers: {', '.join(found.containers) or 'none'}",
@@ -141,26 +145,27 @@ def _refuse_other(local: LocalAws, account_id: str, region: str, engine: Engine)
         raise ConfigError(
             f"the local AWS {local.name!r} runs as account {runs[0]} in {runs[1]} on {runs[2]}, "
             f"not as {wanted[0]} in {wanted[1]} on {wanted[2]}",
-            hint="inv local.down, then inv local.up",
+            hint="inv local.down, then inv local.up; an account of its own is a profile of its own",
         )
 
 
-def _stop(root: Path, recorded: tuple[LocalAws, ...], clock: Clock) -> Removed:
+def _stop(recorded: tuple[LocalAws, ...], mark: str, clock: Clock) -> Removed:
     """Stop the processes; an emulator that ends in peace removes its containers itself."""
     there = sum(len(_containers(local)) for local in recorded)
     patience = launch.STOP_SECONDS
     stopped = sum(recorded_process.stop(each.process, patience_seconds=patience, clock=clock) for each in recorded)
-    lost = launch.stop_unrecorded(instance.instance_id(root, ""), clock)
+    lost = launch.stop_unrecorded(mark, clock)
     return Removed(emulators=stopped + lost, containers=there - sum(len(_containers(local)) for local in recorded))
 
 
-def _remove_from_engines(root: Path, recorded: tuple[LocalAws, ...]) -> Removed:
+def _remove_from_engines(recorded: tuple[LocalAws, ...], mark: str) -> Removed:
+    """Remove what carries *mark*: an instance, or with a hyphen at its end every instance of a checkout."""
     removed = Removed()
     for host in {local.engine_host for local in recorded} or _answering_engine():
         api = EngineApi(host=host)
         try:
-            for mark in leftovers.instances(api, instance.instance_id(root, "")):
-                removed += leftovers.remove(api, mark)
+            for one in leftovers.instances(api, mark) if mark.endswith("-") else (mark,):
+                removed += leftovers.remove(api, one)
             for local in recorded:
                 removed += leftovers.remove_images(api, local.registry)
             leftovers.remove_pause_image(api)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,16 @@ def write(root: Path, local: LocalAws) -> None:
     """Record *local* and give it its profile."""
     _replace(folder(root, local.name) / "emulator.json", json.dumps(asdict(local), indent=2))
     _replace(config_file(root), "\n".join(_profile(each) for each in read_all(root)))
+
+
+def forget(root: Path, name: str = "") -> None:
+    """Remove the record of the emulator *name* and its profile; without a name, or after the last, all of `.local/`."""
+    if name:
+        shutil.rmtree(folder(root, name), ignore_errors=True)
+    if name and (others := read_all(root)):
+        _replace(config_file(root), "\n".join(_profile(each) for each in others))
+    else:
+        shutil.rmtree(root / FOLDER, ignore_errors=True)
 
 
 def _profile(local: LocalAws) -> str:

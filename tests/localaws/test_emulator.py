@@ -125,7 +125,36 @@ def test_another_account_under_the_same_name_is_refused(yard: Yard) -> None:
     assert refused.value.hint.startswith("inv local.down")
 
 
-@pytest.mark.parametrize("name", ["", "Local", "../x", "a b", "x" * 30])
+def test_one_of_several_goes_down_alone(yard: Yard) -> None:
+    one, other = yard.up("prd"), yard.up("prd-2")  # the name of one begins the other's
+    for local in (one, other):
+        yard.fake.add_container(f"task-of-{local.name}", mine(local))
+        yard.fake.add_image(f"{local.registry}/shop:1")
+
+    removed = emulator.down(yard.checkout, "prd")
+
+    assert str(removed) == "1 emulator, 1 container, 1 image"
+    assert not recorded_process.is_alive(one.process)
+    assert recorded_process.is_alive(other.process)
+    assert [each["Names"] for each in yard.fake.containers] == [["/task-of-prd-2"]]
+    assert f"{other.registry}/shop:1" in yard.fake.names()
+    assert emulator.status(yard.checkout, "prd").state == "absent"
+    config = configparser.ConfigParser()
+    config.read(yard.checkout / ".local" / "aws" / "config")
+    assert config.sections() == ["profile prd-2"]
+
+
+def test_nothing_is_left_when_the_last_of_several_goes_down(yard: Yard) -> None:
+    yard.up("stg")
+    yard.up("prd")
+
+    emulator.down(yard.checkout, "stg")
+    emulator.down(yard.checkout, "prd")
+
+    assert not (yard.checkout / ".local").exists()
+
+
+@pytest.mark.parametrize("name", ["", "Local", "../x", "a b", "a-", "x" * 30])
 def test_a_name_that_cannot_be_a_folder_and_a_profile_is_refused(yard: Yard, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot name a local AWS"):
         yard.up(name)
@@ -190,11 +219,13 @@ def test_status_of_an_emulator_that_died_shows_its_last_words_and_the_way_on(yar
     found = emulator.status(yard.checkout)
 
     assert found.state == "died"
-    assert emulator.render(found).splitlines()[1:] == [f"  | instance {local.instance}", "  next: inv local.up"]
+    shown = emulator.render(found, environment="stg").splitlines()
+    assert shown[1:] == [f"  | instance {local.instance}", "  next: inv local.up --env stg"]
 
 
 def test_status_without_an_emulator_says_how_to_get_one(yard: Yard) -> None:
-    assert emulator.render(emulator.status(yard.checkout)).endswith("next: inv local.up")
+    shown = emulator.render(emulator.status(yard.checkout), environment="stg")
+    assert shown.endswith("next: inv local.up --env stg")
 
 
 def test_up_after_a_kill_starts_anew_on_the_same_port_and_clears_what_was_left(yard: Yard) -> None:
