@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deploylib import aws, rollout, taskdef
 from deploylib import contract as contracts
 from deploylib.errors import AwsError, ContractError
-from deploylib.images import planning, recipe, registry
+from deploylib.images import planning, recipe, registry, upstream
 from deploylib.plan import Live, LiveService
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def everything(account: Account, environment: Environment, checkout: Checkout) -
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
         guarded = pool.submit(aws.guard, account, environment)
         reading = pool.submit(contract, account, environment)
-        recipes = recipe.recipes(environment, checkout)
+        recipes = recipe.recipes(environment, checkout, upstream.nobody)
         guarded.result()
         found = reading.result()
         held: Future[dict[str, str]] = pool.submit(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from deploylib import aws, contract
 from deploylib.errors import RefusedError
 from deploylib.events import Event, Noticed
-from deploylib.images import building, docker, planning, registry
+from deploylib.images import building, docker, planning, registry, upstream
 from deploylib.images.recipe import base_recipe
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class BaseStatus:
 
 def status(account: Account, environment: Environment, checkout: Checkout) -> BaseStatus:
     """Return what the base of *checkout* is, and whether *environment*'s registry has it."""
-    recipe = base_recipe(environment, checkout)
+    recipe = base_recipe(environment, checkout, upstream.nobody)
     repository = contract.read(account.ssm, environment.contract_parameter).repository
     tag = recipe.tags[0]
     digest = registry.present(account.ecr, repository, (tag,)).get(tag, "")
@@ -81,7 +81,7 @@ def refresh(
     Raises `RefusedError` in another account than *environment*'s, and when *force* is asked of an image that is there.
     """
     aws.guard(account, environment)
-    recipe = base_recipe(environment, checkout)
+    recipe = base_recipe(environment, checkout, upstream.nobody)
     repository = contract.read(account.ssm, environment.contract_parameter).repository
     plan = planning.plan_image(recipe, registry.present(account.ecr, repository, recipe.tags))
     if plan.action == "build":

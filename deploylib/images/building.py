@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Protocol
 from deploylib import process
 from deploylib.errors import AwsError, ImageError
 from deploylib.events import BuildLogged, BuildStarted, Built, Event, Noticed, Pushed, PushStarted, Tagged
-from deploylib.images import docker, login, registry
+from deploylib.images import docker, registry, supplies
 from deploylib.images.recipe import BASE
+from deploylib.images.supplies import Supplies, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -55,7 +56,7 @@ class Builder(Protocol):
         """Push *reference*; return its digest where that is told."""
 
 
-Connect = Callable[[Mapping[str, str]], Builder]
+Connect = Callable[[Supplies], Builder]
 
 
 class Tests(Protocol):
@@ -100,6 +101,7 @@ def carry_out(
     plans: Sequence[ImagePlan],
     *,
     clock: Clock,
+    wished: Wishes = Wishes(),  # noqa: B008  # frozen
     connect: Connect = docker.connect,
     open_tests: OpenTests = without_tests,
     use_cache: bool = True,
@@ -116,13 +118,13 @@ def carry_out(
         yield from _tag(account.ecr, repository, plans)
         if work:
             with (
-                login.logged_in(account.ecr, repository) as variables,
-                open_tests(variables, _references(repository, plans)) as tests,
+                supplies.supplied(account, repository, [made_of[one.image] for one in work], wished) as given,
+                open_tests(given.variables, _references(repository, plans)) as tests,
             ):
                 shop = _Workshop(
                     ecr=account.ecr,
                     repository=repository,
-                    builder=connect(variables),
+                    builder=connect(given),
                     tests=tests,
                     clock=clock,
                     use_cache=use_cache,

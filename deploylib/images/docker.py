@@ -15,21 +15,20 @@ from typing import TYPE_CHECKING, NoReturn
 
 from deploylib import process
 from deploylib.errors import ImageError, ProcessError, ToolMissingError
+from deploylib.images import labels
 from deploylib.toolchain import engine as engines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from deploylib.images.recipe import Recipe
+    from deploylib.images.supplies import Supplies
     from deploylib.toolchain.engine import Engine
 
     Line = Callable[[str], None]
 
 LAST_LINES = 20
 ANSWER_SECONDS = 30
-LABEL_FINGERPRINT = "deploylib.fingerprint"
-LABEL_IMAGE = "deploylib.image"
-LABEL_REVISION = "org.opencontainers.image.revision"
 OFF = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}  # they would make of every image an index of two
 
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -79,7 +78,7 @@ class Docker:
         text, arguments = recipe.standing_on(base)
         with tempfile.TemporaryDirectory(prefix="dockerfile-") as folder:
             dockerfile = Path(folder, "Dockerfile")
-            dockerfile.write_text(f"{text}\n{_labels(recipe)}\n")
+            dockerfile.write_text(f"{text}\n{labels.instructions(recipe.labels_on(base), text)}\n")
             if recipe.own_ignore is not None:
                 Path(folder, "Dockerfile.dockerignore").write_text(recipe.own_ignore)
             given = (f"--build-arg={name}={value}" for name, value in arguments)
@@ -112,17 +111,17 @@ class Docker:
             _refuse(failed, tuple(log.last), error)
 
 
-def connect(login: Mapping[str, str]) -> Docker:
-    """Return the engine of this machine with *login* as its environment.
+def connect(given: Supplies) -> Docker:
+    """Return the engine of this machine with what it is *given*.
 
     Raises `ToolMissingError` when none answers.
     """
-    return asked(engines.find(), login)
+    return asked(engines.find(), given)
 
 
-def asked(engine: Engine, login: Mapping[str, str]) -> Docker:
+def asked(engine: Engine, given: Supplies) -> Docker:
     """Return *engine* with what it answered about itself."""
-    variables = {**engine.environ, **login}
+    variables = {**engine.environ, **given.variables}
     buildkit = engine.name == "docker" and _has_buildx(engine, variables)
     return Docker(
         program=engine.program,
@@ -144,15 +143,6 @@ class _Log:
         if text.strip() and not _NOTICE.match(text):
             self.last.append(text)
             self.line(text)
-
-
-def _labels(recipe: Recipe) -> str:
-    """Return one instruction for all labels (`--label` is an instruction, and a container, for each).
-
-    They change the digest, never the fingerprint: an image that is used again says the commit that it was built from.
-    """
-    labels = {LABEL_FINGERPRINT: recipe.fingerprint, LABEL_IMAGE: recipe.image, LABEL_REVISION: recipe.revision}
-    return " ".join(("LABEL", *(f"{name}={value}" for name, value in labels.items())))
 
 
 def _refuse(failed: str, last: tuple[str, ...], error: ProcessError) -> NoReturn:

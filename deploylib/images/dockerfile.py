@@ -49,13 +49,14 @@ class Dockerfile:
 
     `sources` are paths and patterns in the context; `arguments` the build arguments that it declares; `parents` the
     images that it starts from or copies out of, its own stages left out; `onbuild_sources` what an image that starts
-    from this one takes from its own context.
+    from this one takes from its own context. `origin` is the one of `parents` that the image itself starts from.
     """
 
     sources: tuple[str, ...]
     arguments: tuple[str, ...]
     parents: tuple[str, ...]
     onbuild_sources: tuple[str, ...]
+    origin: str = ""
 
 
 def read(text: str, given: Mapping[str, str]) -> Dockerfile:
@@ -68,13 +69,14 @@ def read(text: str, given: Mapping[str, str]) -> Dockerfile:
         arguments=tuple(sorted(reading.declared)),
         parents=tuple(sorted(reading.parents)),
         onbuild_sources=tuple(sorted(reading.onbuild_sources)),
+        origin=reading.stage.origin if reading.stage else "",
     )
 
 
 def instructions(text: str) -> Iterator[Instruction]:
     """Yield each instruction of *text*, continued lines joined; comments and here-documents are left out."""
     lines = text.removeprefix("\ufeff").splitlines()
-    escape = re.escape(_escape(lines))
+    escape = re.escape(escape_character(text))
     continued = re.compile(rf"(?<!{escape}){escape}[ \t]*$")
     position = 0
     while position < len(lines):
@@ -89,9 +91,9 @@ def instructions(text: str) -> Iterator[Instruction]:
         yield instruction
 
 
-def _escape(lines: list[str]) -> str:
-    """Return the escape character; directives stand before everything else."""
-    for line in lines:
+def escape_character(text: str) -> str:
+    """Return the escape character of the Dockerfile *text*; directives stand before everything else."""
+    for line in text.removeprefix("\ufeff").splitlines():
         directive = _DIRECTIVE.fullmatch(line.strip())
         if not directive:
             break
@@ -128,13 +130,17 @@ def _after_heredocs(lines: list[str], position: int, text: str) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class _Stage:
-    """The variables of one stage; the value None is one that nobody knows before the build."""
+    """The variables of one stage; the value None is one that nobody knows before the build.
 
+    `origin` is the outside image that it starts from, by way of other stages or not.
+    """
+
+    origin: str = ""
     arguments: dict[str, str | None] = field(default_factory=dict)
     environment: dict[str, str | None] = field(default_factory=dict)
 
     def copy(self) -> _Stage:
-        return _Stage(arguments=dict(self.arguments), environment=dict(self.environment))
+        return _Stage(origin=self.origin, arguments=dict(self.arguments), environment=dict(self.environment))
 
     def value(self, name: str) -> str | None:
         return self.environment[name] if name in self.environment else self.arguments.get(name)
@@ -177,7 +183,8 @@ class _Reading:
         written, *alias = text[_flags_end(text) :].split() or [""]
         image = _expanded(written, self.outside) or written
         self._parent(image)
-        self.stage = self.stages[image.lower()].copy() if image.lower() in self.stages else _Stage()
+        known = self.stages.get(image.lower())
+        self.stage = known.copy() if known else _Stage(origin="" if image == "scratch" else image)
         name = alias[1].lower() if len(alias) > 1 else ""
         self.stages[str(sum(key.isdecimal() for key in self.stages))] = self.stage
         if name:

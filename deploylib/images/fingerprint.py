@@ -2,15 +2,16 @@
 
 The fingerprint is the SHA-256 of a text, the *manifest*: one JSON array a line, in this order.
 
-    ["deploylib-fingerprint",1]
+    ["deploylib-fingerprint",2]
     ["platform","linux/amd64"]
     ["dockerfile",SHA-256 of the rendered Dockerfile]
     ["argument",NAME,VALUE]        each build argument that the Dockerfile declares and is given, by name
-    ["parent",REFERENCE,DIGEST]    each outside image whose digest was looked up, by reference
+    ["parent",REFERENCE,DIGEST]    the app's base and each outside image, by reference
+    ["refreshed",TIME]             only of a base that `base.refresh --force` made anew
     ["file",KIND,CONTENT,PATH]     each file that COPY, ADD or a bind mount takes, by the bytes of its path
 
-It has no time, owner, registry or environment in it, so every machine and every account finds the same number. The
-base enters a role as `BASE_HOST/base@sha256:FINGERPRINT` in place of its name in a registry.
+It has no owner, registry or environment in it, so every machine and every account finds the same number.
+docs/fingerprint.md is the specification.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from deploylib.images.context import ContextFile
 
-VERSION = 1
+VERSION = 2
 SHORT = 12
 
 
@@ -33,7 +34,8 @@ SHORT = 12
 class Ingredients:
     """Everything that an image is made of; two that are equal make images that do the same.
 
-    `parents` is empty until somebody looks up what digest an outside image has (the next step of `base.status`).
+    `parents` has the digest of each image that this one is made from. `refreshed` is when somebody asked for another
+    build of all the rest (RFC 3339); empty otherwise.
     """
 
     platform: str
@@ -41,6 +43,7 @@ class Ingredients:
     arguments: tuple[tuple[str, str], ...] = ()
     parents: tuple[tuple[str, str], ...] = ()
     files: tuple[ContextFile, ...] = ()
+    refreshed: str = ""
 
     @property
     def manifest(self) -> str:
@@ -58,6 +61,8 @@ class Ingredients:
         yield "dockerfile", _sha256(self.dockerfile)
         yield from (("argument", *pair) for pair in sorted(self.arguments))
         yield from (("parent", *pair) for pair in sorted(self.parents))
+        if self.refreshed:
+            yield "refreshed", self.refreshed
         yield from (("file", one.kind, one.content, one.path) for one in self.files)
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploylib.config import RoleImage
 from deploylib.errors import ConfigError
-from deploylib.images import dockerfile, template
+from deploylib.images import dockerfile, labels, template
 from deploylib.images.context import Context
 from deploylib.images.fingerprint import SHORT, Ingredients
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from deploylib.checkout import Checkout
-    from deploylib.config import BaseImage, Environment, RoleImage
+    from deploylib.clock import Clock
+    from deploylib.config import BaseImage, Environment
+    from deploylib.images.dockerfile import Dockerfile
 
 BASE = "base"
+BASE_NAME = f"base.invalid/{BASE}"
+CANONICAL_BASE = f"{BASE_NAME}@sha256:{'0' * 64}"
 Pairs = tuple[tuple[str, str], ...]
+LookUp = Callable[[Collection[str]], Mapping[str, str]]  # outside images → the digest of each that is known
 
 PREDEFINED = frozenset(  # docker takes these without a declaration, and leaves them out of its cache
     spelled for name in ("HTTP", "HTTPS", "FTP", "NO", "ALL") for spelled in (f"{name}_PROXY", f"{name}_proxy".lower())
@@ -30,9 +38,11 @@ class Recipe:
     """How one image is made.
 
     `text` and `arguments` hold `base`, a name of the app's base image that is the same everywhere; `standing_on`
-    puts its name in a registry there. `parents` are the outside images. `onbuild_sources` is what images that start
-    from this one take as well. `own_ignore` is the text of the Dockerfile's own ignore file, where it has one.
-    `tags` has the content tag first; `revision` is the commit, `-dirty` when the files are not the commit's.
+    puts its name in a registry there. `parents` are the outside images as written, each with the digest to build
+    from (an image that only this machine has: its id). `origin` is the one that the image starts from. `secrets` maps
+    the ids of secret mounts to SSM parameters. `onbuild_sources` is what images that start from this one take as well.
+    `own_ignore` is the text of the Dockerfile's own ignore file, where it has one. `tags` has the content tag first;
+    `revision` is the commit, `-dirty` when the files are not the commit's.
     """
 
     image: str
@@ -44,10 +54,27 @@ class Recipe:
     fingerprint: str
     tags: tuple[str, ...]
     revision: str
-    parents: tuple[str, ...] = ()
+    parents: Pairs = ()
+    origin: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict)
     onbuild_sources: tuple[str, ...] = ()
     own_ignore: str | None = None
     base: str = ""
+    about: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of the image; a base says what it was made of as well."""
+        made_of = {labels.INGREDIENTS: labels.written(labels.record(self.ingredients))} if self.image == BASE else {}
+        return {**self.about, **made_of}
+
+    def labels_on(self, base: str) -> dict[str, str]:
+        """Return the labels of the image when it is built on *base*, `REPOSITORY@DIGEST`."""
+        name, digest = self.origin, dict(self.parents).get(self.origin, "")
+        if self.base and self.origin == self.base:
+            name, _, digest = base.partition("@")
+        known = {labels.BASE_NAME: name, labels.BASE_DIGEST: digest}
+        return {**self.labels, **{key: value for key, value in known.items() if value}}
 
     def standing_on(self, base: str) -> tuple[str, Pairs]:
         """Return the Dockerfile and its arguments with *base*, a reference that docker can find."""
@@ -58,79 +85,171 @@ class Recipe:
         )
 
 
-def recipes(environment: Environment, checkout: Checkout) -> tuple[Recipe, ...]:
+def recipes(
+    environment: Environment, checkout: Checkout, look_up: LookUp, *, refreshed: str = "", clock: Clock = time
+) -> tuple[Recipe, ...]:
     """Return the recipe of every image of the app: the base first, where there is one, then the roles.
 
+    *look_up* is asked once, for all outside images. *refreshed* is when the base was made anew with nothing changed.
     Raises `ConfigError` for a Dockerfile that cannot be rendered and for build arguments that it does not declare.
     """
-    kitchen, images = _kitchen(environment, checkout), environment.images
-    base = kitchen.recipe(BASE, images.base, None) if images.base else None
+    images = environment.images
     if BASE in images.roles:
         raise ConfigError(f"images.roles.{BASE}: this name is the base image's", hint="rename the role")
-    roles = (kitchen.recipe(name, settings, base) for name, settings in images.roles.items())
+    kitchen = _kitchen(environment, checkout, clock)
+    drafts = [kitchen.draft(BASE, images.base)] if images.base else []
+    drafts += [kitchen.draft(role, settings) for role, settings in images.roles.items()]
+    digests = look_up(_outside(drafts))
+    base = kitchen.finish(drafts[0], digests, None, refreshed=refreshed) if images.base else None
+    roles = (kitchen.finish(one, digests, base) for one in drafts if one.image != BASE)
     return (*((base,) if base else ()), *roles)
 
 
-def base_recipe(environment: Environment, checkout: Checkout) -> Recipe:
+def base_recipe(
+    environment: Environment, checkout: Checkout, look_up: LookUp, *, refreshed: str = "", clock: Clock = time
+) -> Recipe:
     """Return the recipe of the base image alone; raise `ConfigError` when the app has none."""
     if not environment.images.base:
         raise ConfigError("this app has no base image", hint="add [images.base] to environments/common.toml")
-    return _kitchen(environment, checkout).recipe(BASE, environment.images.base, None)
+    kitchen = _kitchen(environment, checkout, clock)
+    draft = kitchen.draft(BASE, environment.images.base)
+    return kitchen.finish(draft, look_up(_outside([draft])), None, refreshed=refreshed)
 
 
-def _kitchen(environment: Environment, checkout: Checkout) -> _Kitchen:
-    return _Kitchen(context=Context(environment.context), checkout=checkout, platform=environment.images.platform)
+def _kitchen(environment: Environment, checkout: Checkout, clock: Clock) -> _Kitchen:
+    return _Kitchen(
+        context=Context(environment.context),
+        checkout=checkout,
+        environment=environment,
+        now=dt.datetime.fromtimestamp(clock.time(), dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    )
+
+
+def _outside(drafts: Collection[_Draft]) -> tuple[str, ...]:
+    return tuple(sorted({one for draft in drafts for one in draft.taken.parents if one != CANONICAL_BASE}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """One image as far as it is known without asking anybody."""
+
+    image: str
+    settings: BaseImage | RoleImage
+    text: str
+    given: Mapping[str, str]
+    taken: Dockerfile
+
+    @property
+    def arguments(self) -> Pairs:
+        """The arguments that are declared and given."""
+        return tuple(sorted((name, self.given[name]) for name in self.taken.arguments if name in self.given))
+
+    @property
+    def names_base(self) -> bool:
+        """Whether the app's base is anywhere in what the image is built with."""
+        return CANONICAL_BASE in self.text or any(CANONICAL_BASE in value for _, value in self.arguments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kitchen:
-    """What every recipe of an environment is made with."""
+    """What every recipe of an environment is made with; `now` is RFC 3339."""
 
     context: Context
     checkout: Checkout
-    platform: str
+    environment: Environment
+    now: str
 
-    def recipe(self, image: str, settings: BaseImage | RoleImage, base: Recipe | None) -> Recipe:
-        canonical = canonical_base(base.fingerprint) if base else ""
-        text = template.render(self.context.root / settings.dockerfile, _names(image, canonical))
+    def draft(self, image: str, settings: BaseImage | RoleImage) -> _Draft:
+        canonical = CANONICAL_BASE if image != BASE and self.environment.images.base else ""
+        text = self._rendered(image, settings, canonical)
         given = {**self._automatic(canonical), **settings.build_args}
         taken = dockerfile.read(text, given)
         _refuse_undeclared(image, settings, taken.arguments)
-        onbuild_sources = base.onbuild_sources if base and canonical in taken.parents else ()
-        arguments = tuple(sorted((name, given[name]) for name in taken.arguments if name in given))
+        return _Draft(image=image, settings=settings, text=text, given=given, taken=taken)
+
+    def finish(self, draft: _Draft, digests: Mapping[str, str], base: Recipe | None, *, refreshed: str = "") -> Recipe:
+        image, settings, taken = draft.image, draft.settings, draft.taken
+        stands = CANONICAL_BASE in taken.parents
+        onbuild_sources = base.onbuild_sources if base and stands else ()
+        parents = tuple((one, digests.get(one, "")) for one in taken.parents if one != CANONICAL_BASE)
+        ours = ((BASE_NAME, f"sha256:{base.fingerprint}"),) if base and draft.names_base else ()
         ingredients = Ingredients(
-            platform=self.platform,
-            dockerfile=text,
-            arguments=arguments,
+            platform=self.environment.images.platform,
+            dockerfile=draft.text,
+            arguments=draft.arguments,
+            parents=(*ours, *(pair for pair in parents if pair[1])),
             files=self.context.files((*taken.sources, *onbuild_sources), self.context.ignore(settings.dockerfile)),
+            refreshed=refreshed,
         )
         fingerprint = ingredients.fingerprint
         return Recipe(
             image=image,
             context=self.context.root,
             dockerfile=settings.dockerfile,
-            text=text,
-            arguments=(*arguments, *_proxies(settings.build_args)),
+            text=draft.text,
+            arguments=(*draft.arguments, *_proxies(settings.build_args)),
             ingredients=ingredients,
             fingerprint=fingerprint,
             tags=_tags(image, fingerprint, self.checkout),
             revision=self.checkout.revision,
-            parents=tuple(one for one in taken.parents if one != canonical),
+            parents=parents,
+            origin=taken.origin,
+            secrets=settings.secrets if isinstance(settings, RoleImage) else {},
             onbuild_sources=taken.onbuild_sources,
             own_ignore=self.context.own_ignore(settings.dockerfile),
-            base=canonical if canonical in taken.parents else "",
+            base=CANONICAL_BASE if stands else "",
+            about=self._about(image, settings, ingredients, base if stands else None),
         )
+
+    def _rendered(self, image: str, settings: BaseImage | RoleImage, base: str) -> str:
+        """Return the Dockerfile; the environment's name is in it only when its configuration says so."""
+        specific = isinstance(settings, RoleImage) and settings.environment_specific
+        names = {
+            **({"role": image} if image != BASE else {}),
+            "settings": template.Settings(**self.environment.images.settings),
+            **({"base_image": base} if base else {}),
+            **({"environment": self.environment.name} if specific else {}),
+        }
+        withheld = {} if specific else {"environment": _how_to_be_specific(image)}
+        return template.render(self.context.root / settings.dockerfile, names, withheld=withheld)
 
     def _automatic(self, base: str) -> dict[str, str]:
         """Return the arguments that every Dockerfile is given which declares them."""
-        system, architecture = self.platform.split("/")
-        platform = {"TARGETPLATFORM": self.platform, "TARGETOS": system, "TARGETARCH": architecture}
+        target = self.environment.images.platform
+        system, architecture = target.split("/")
+        platform = {"TARGETPLATFORM": target, "TARGETOS": system, "TARGETARCH": architecture}
         return {"COMMIT": self.checkout.revision, **platform, **({"BASE_IMAGE": base} if base else {})}
 
+    def _about(
+        self, image: str, settings: BaseImage | RoleImage, ingredients: Ingredients, base: Recipe | None
+    ) -> dict[str, str]:
+        """Return what the labels say of the image."""
+        checkout, app = self.checkout, self.environment.app.name
+        specific = isinstance(settings, RoleImage) and settings.environment_specific
+        outside = [pair for pair in ingredients.parents if pair[0] != BASE_NAME]
+        found = {
+            labels.FINGERPRINT: ingredients.fingerprint,
+            labels.IMAGE: image,
+            labels.APP: app,
+            labels.BASE: base.fingerprint if base else "",
+            labels.ENVIRONMENT: self.environment.name if specific else "",
+            labels.PARENTS: labels.of_parents(outside) if outside else "",
+            labels.REFRESHED: ingredients.refreshed,
+            labels.MADE_BY: labels.maker(checkout.author),
+            labels.AUTHORS: checkout.author,
+            labels.CREATED: self.now,
+            labels.REVISION: checkout.revision,
+            labels.VERSION: checkout.revision[:SHORT],
+            labels.TITLE: f"{app} {image}",
+        }
+        return {name: value for name, value in found.items() if value}
 
-def canonical_base(fingerprint: str) -> str:
-    """Return the name that the base has in a fingerprint: the same in every registry."""
-    return f"base.invalid/{BASE}@sha256:{fingerprint}"
+
+def _how_to_be_specific(image: str) -> str:
+    if image == BASE:
+        return "the base is the same in every environment: use the name in a role's Dockerfile"
+    flag = f"images.roles.{image}.environment_specific = true"
+    return f"such an image cannot be promoted; if it has to depend on its environment: {flag}"
 
 
 def content_tag(image: str, fingerprint: str) -> str:
@@ -142,12 +261,6 @@ def _tags(image: str, fingerprint: str, checkout: Checkout) -> tuple[str, ...]:
     """Return the content tag, and for a role that is made of nothing but a commit, that commit's tag."""
     content = content_tag(image, fingerprint)
     return (content,) if image == BASE or checkout.dirty else (content, f"{image}-{checkout.commit[:SHORT]}")
-
-
-def _names(image: str, base: str) -> dict[str, str]:
-    """Return what a template may use; the base is made of no role."""
-    role = {} if image == BASE else {"role": image}
-    return {**role, "base_image": base} if base else role
 
 
 def _refuse_undeclared(image: str, settings: BaseImage | RoleImage, declared: tuple[str, ...]) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from deploylib.errors import ConfigError
 
 LONGEST_NAME = 255
+DOCKER_HUB = "docker.io"
+OFFICIAL = "library"  # Docker Hub's own images
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])"
@@ -47,6 +49,14 @@ class Reference:
         """The account that an ECR host name says, in any partition; empty for another registry."""
         found = _ECR.fullmatch(self.domain)
         return found[1] if found else ""
+
+    @property
+    def normalised(self) -> Reference:
+        """The reference as every engine completes it: Docker Hub's where it names no registry, `latest` without tag."""
+        hub = self.domain in {"", DOCKER_HUB, f"index.{DOCKER_HUB}"}
+        path = f"{OFFICIAL}/{self.path}" if hub and "/" not in self.path else self.path
+        tag = self.tag or ("" if self.digest else "latest")
+        return replace(self, domain=DOCKER_HUB if hub else self.domain, path=path, tag=tag)
 
     def at(self, *, tag: str = "", digest: str = "") -> Reference:
         """Return the same repository with *tag* and *digest* instead of its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -21,11 +22,15 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-def render(path: Path, names: Mapping[str, str]) -> str:
+class Settings(SimpleNamespace):
+    """The values of `images.settings`, as `settings.NAME`; unlike a dict it has no names of its own."""
+
+
+def render(path: Path, names: Mapping[str, object], *, withheld: Mapping[str, str] | None = None) -> str:
     """Return the Dockerfile *path* with *names* filled in, or as it is when its name does not end in `.j2`.
 
     (`{{`, `{%` and `{#` mean something in a shell.) Raises `ConfigError` with file and line for a syntax error or an
-    unknown name.
+    unknown name; for one that is *withheld* with its hint.
     """
     text = _text(path)
     if path.suffix != SUFFIX:
@@ -35,7 +40,8 @@ def render(path: Path, names: Mapping[str, str]) -> str:
     except jinja2.TemplateSyntaxError as error:
         raise ConfigError(f"{path}:{error.lineno}: {error.message}") from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:  # any expression's
-        raise ConfigError(f"{path}:{_line(error)}: {error}", hint=_known(names)) from error
+        hints = (hint for name, hint in (withheld or {}).items() if str(error) == f"'{name}' is undefined")
+        raise ConfigError(f"{path}:{_line(error)}: {_words(error)}", hint=next(hints, _known(names))) from error
 
 
 def _text(path: Path) -> str:
@@ -47,8 +53,18 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _known(names: Mapping[str, str]) -> str:
-    return f"known here: {', '.join(names)}" if names else "this Dockerfile is rendered without any name"
+def _words(error: Exception) -> str:
+    return str(error).replace(f"'{Settings.__module__}.{Settings.__name__} object'", "'settings'")
+
+
+def _known(names: Mapping[str, object]) -> str:
+    """Return what a template may use; settings one by one."""
+    known = [
+        name
+        for key, value in names.items()
+        for name in ([f"{key}.{one}" for one in vars(value)] if isinstance(value, Settings) else [key])
+    ]
+    return f"known here: {', '.join(known)}" if known else "this Dockerfile is rendered without any name"
 
 
 def _line(error: Exception) -> int:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from tests.fakes.clock import FakeClock
+from tests.fakes.dynamodb import FakeDynamo
 from tests.fakes.ecr import FakeEcr
 from tests.fakes.ecs import FakeEcs
 from tests.fakes.logs import FakeLogs
@@ -31,6 +32,7 @@ class FakeAccount:
         self.sts = FakeSts(self.clock, account_id=account_id, calls=self.calls, log=self.log)
         self.ssm = FakeSsm(self.clock, calls=self.calls, log=self.log)
         self.ecr = FakeEcr(self.clock, account_id=account_id, region=region, calls=self.calls, log=self.log)
+        self.dynamodb = FakeDynamo(self.clock, calls=self.calls, log=self.log)
         self.ecs = FakeEcs(
             self.clock,
             cluster=cluster,

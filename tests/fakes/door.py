@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.clock import FakeClock
 
-READS = ("describe_", "get_", "list_", "batch_get_", "batch_check_")
+READS = ("describe_", "get_", "list_", "batch_get_", "batch_check_", "query")
 
 Request = dict[str, Any]
 Response = dict[str, Any]

@@ -98,6 +98,7 @@ class World:
     def __init__(self, services: tuple[ServiceSpec, ...]) -> None:
         self.aws = FakeAccount(account_id=ACCOUNT_ID, region=REGION, cluster=f"{APP}-{ENVIRONMENT}")
         self.repository = f"{self.aws.ecr.registry}/{APP}"
+        self.aws.dynamodb.tables[LEDGER] = {}
         self.specs = {one.key: one for one in services}
         self.templates: dict[str, str] = {}
 

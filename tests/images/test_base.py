@@ -10,6 +10,7 @@ from deploylib.errors import ConfigError, ContractError, RefusedError
 from deploylib.events import Noticed, Pushed
 from deploylib.images import base
 from deploylib.images.recipe import base_recipe, recipes
+from deploylib.images.upstream import nobody
 from tests.fakes.account import FakeAccount
 from tests.images.builder import Builder, finish
 from tests.images.kitchen import CLEAN, shop
@@ -59,7 +60,7 @@ def refresh(
 
 
 def test_the_base_alone_is_the_base_of_the_release(app: Environment) -> None:
-    assert base_recipe(app, CLEAN) == recipes(app, CLEAN)[0]
+    assert base_recipe(app, CLEAN, nobody) == recipes(app, CLEAN, nobody)[0]
 
 
 def test_the_status_of_a_base_that_is_not_there_says_what_brings_it(fake: FakeAccount, app: Environment) -> None:
@@ -71,7 +72,7 @@ def test_the_status_of_a_base_that_is_not_there_says_what_brings_it(fake: FakeAc
 
 
 def test_the_status_of_a_base_that_is_there_says_since_when(fake: FakeAccount, app: Environment) -> None:
-    digest = fake.ecr.have("shop", *base_recipe(app, CLEAN).tags)
+    digest = fake.ecr.have("shop", *base_recipe(app, CLEAN, nobody).tags)
     found = base.status(fake.account, app, CLEAN)
     assert found.digest == digest
     assert dict(found.rows) == {
@@ -83,7 +84,7 @@ def test_the_status_of_a_base_that_is_there_says_since_when(fake: FakeAccount, a
 
 
 def test_a_base_that_is_there_is_not_built(fake: FakeAccount, app: Environment) -> None:
-    digest = fake.ecr.have("shop", *base_recipe(app, CLEAN).tags)
+    digest = fake.ecr.have("shop", *base_recipe(app, CLEAN, nobody).tags)
     events, digests = finish(refresh(fake, app, None))
     assert [type(one) for one in events] == [Noticed]
     assert digests == {"base": digest}
@@ -96,7 +97,7 @@ def test_a_base_that_is_not_there_is_built_and_pushed_alone(fake: FakeAccount, a
     assert [image for image, _ in builder.built] == ["base"]
     assert builder.caching == {True}
     assert isinstance(events[-1], Pushed)
-    assert digests == {"base": fake.ecr.tags["shop"][base_recipe(app, CLEAN).tags[0]]}
+    assert digests == {"base": fake.ecr.tags["shop"][base_recipe(app, CLEAN, nobody).tags[0]]}
 
 
 def test_force_builds_without_the_layer_cache(fake: FakeAccount, app: Environment) -> None:
@@ -106,7 +107,7 @@ def test_force_builds_without_the_layer_cache(fake: FakeAccount, app: Environmen
 
 
 def test_force_is_refused_where_the_registry_has_this_content(fake: FakeAccount, app: Environment) -> None:
-    fake.ecr.have("shop", *base_recipe(app, CLEAN).tags)
+    fake.ecr.have("shop", *base_recipe(app, CLEAN, nobody).tags)
     with pytest.raises(RefusedError, match="tags there are immutable") as caught:
         finish(refresh(fake, app, None, force=True))
     assert "build argument" in caught.value.hint

@@ -23,6 +23,7 @@ from deploylib.events import (
 from deploylib.images import building, planning, registry
 from deploylib.images.docker import TagTakenError
 from deploylib.images.recipe import Recipe, recipes
+from deploylib.images.upstream import nobody
 from tests.fakes.account import FakeAccount
 from tests.images.builder import Builder, finish
 from tests.images.kitchen import CLEAN, shop
@@ -30,6 +31,8 @@ from tests.images.kitchen import CLEAN, shop
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
+
+    from deploylib.images.supplies import Supplies
 
 REPOSITORY = "localhost:4566/shop"
 ENDLESS = ("sh", "-c", "trap 'exit 130' INT; echo on; while :; do sleep 0.05; done")
@@ -44,7 +47,7 @@ def fake() -> FakeAccount:
 
 @pytest.fixture
 def menu(tmp_path: Path) -> tuple[Recipe, ...]:
-    return recipes(shop(tmp_path), CLEAN)
+    return recipes(shop(tmp_path), CLEAN, nobody)
 
 
 @dataclass
@@ -93,9 +96,9 @@ def start(
 ) -> Generator[Event, None, dict[str, str]]:
     """Plan *menu* from what the fake registry has, and carry it out with *builder* (None: an engine is not needed)."""
 
-    def connect(variables: Mapping[str, str]) -> Builder:
+    def connect(given: Supplies) -> Builder:
         assert builder is not None, "nothing is built here, so no engine is needed"
-        assert variables.keys() == {"DOCKER_CONFIG"}
+        assert given.variables.keys() == {"DOCKER_CONFIG"}
         return builder
 
     present = registry.present(fake.account.ecr, REPOSITORY, planning.tags(menu))

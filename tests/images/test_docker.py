@@ -11,6 +11,8 @@ from deploylib.errors import ImageError, ToolMissingError
 from deploylib.images import docker
 from deploylib.images.docker import Docker, TagTakenError
 from deploylib.images.recipe import Recipe, recipes
+from deploylib.images.supplies import Supplies
+from deploylib.images.upstream import nobody
 from deploylib.toolchain.engine import Engine
 from tests.images.kitchen import CLEAN, COMMIT, environment, shop, write
 
@@ -72,7 +74,7 @@ def program(tmp_path: Path) -> Program:
 
 @pytest.fixture
 def web(tmp_path: Path) -> Recipe:
-    return recipes(shop(tmp_path / "app"), CLEAN)[1]
+    return recipes(shop(tmp_path / "app"), CLEAN, nobody)[1]
 
 
 def nothing(_: str) -> None:
@@ -132,7 +134,7 @@ def test_a_build_without_cache_says_so(program: Program, web: Recipe) -> None:
 
 def own_ignore(root: Path) -> Recipe:
     write(root, Dockerfile="FROM scratch\nCOPY . /\n", Dockerfile_dockerignore="a\n")
-    return recipes(environment(root, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")}), CLEAN)[0]
+    return recipes(environment(root, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")}), CLEAN, nobody)[0]
 
 
 def test_buildkit_gets_the_dockerfiles_own_ignore_file(program: Program, tmp_path: Path) -> None:
@@ -227,7 +229,7 @@ def engine(program: Program, monkeypatch: pytest.MonkeyPatch, name: Literal["doc
 
 def test_an_engine_is_asked_for_buildx_and_its_platform(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     program.will("linux/arm64")
-    found = docker.asked(engine(program, monkeypatch), {"DOCKER_CONFIG": "/config"})
+    found = docker.asked(engine(program, monkeypatch), Supplies(variables={"DOCKER_CONFIG": "/config"}))
     assert (found.buildkit, found.platform) == (True, "linux/arm64")
     assert found.variables["DOCKER_HOST"] == "unix:///x"
     assert found.variables["DOCKER_CONFIG"] == "/config"
@@ -236,11 +238,11 @@ def test_an_engine_is_asked_for_buildx_and_its_platform(program: Program, monkey
 
 def test_podman_builds_in_its_own_way(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     program.will("linux/amd64")
-    found = docker.asked(engine(program, monkeypatch, "podman"), {})
+    found = docker.asked(engine(program, monkeypatch, "podman"), Supplies())
     assert (found.buildkit, found.variables["DOCKER_BUILDKIT"]) == (False, "0")
 
 
 def test_an_engine_that_does_not_answer_is_a_missing_tool(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     program.will("Cannot connect to the Docker daemon", code=1)
     with pytest.raises(ToolMissingError, match="Cannot connect to the Docker daemon"):
-        docker.asked(engine(program, monkeypatch), {})
+        docker.asked(engine(program, monkeypatch), Supplies())

@@ -7,6 +7,7 @@ import pytest
 from deploylib.images import planning
 from deploylib.images.planning import ImagePlan, plan_images
 from deploylib.images.recipe import Recipe, recipes
+from deploylib.images.upstream import nobody
 from tests.images.kitchen import CLEAN, DIRTY, shop
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ A, B, C, OTHER = (f"sha256:{letter * 64}" for letter in "abcd")
 
 @pytest.fixture
 def menu(tmp_path: Path) -> tuple[Recipe, ...]:
-    return recipes(shop(tmp_path), CLEAN)
+    return recipes(shop(tmp_path), CLEAN, nobody)
 
 
 def all_present(menu: tuple[Recipe, ...]) -> dict[str, str]:
@@ -102,5 +103,5 @@ def test_a_base_that_the_registry_lost_is_built_for_the_role_that_needs_it(menu:
 
 
 def test_a_dirty_tree_gets_its_content_tag_alone(tmp_path: Path) -> None:
-    menu = recipes(shop(tmp_path), DIRTY)
+    menu = recipes(shop(tmp_path), DIRTY, nobody)
     assert all(len(one.tags) == 1 for one in plan_images(menu, {}))

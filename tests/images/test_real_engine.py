@@ -21,6 +21,8 @@ from deploylib.errors import ImageError
 from deploylib.events import BuildLogged, Built, Event
 from deploylib.images import building, docker, planning, registry
 from deploylib.images.recipe import recipes
+from deploylib.images.supplies import Supplies
+from deploylib.images.upstream import nobody
 from deploylib.toolchain import engine as engines
 from deploylib.toolchain.os_image import OsImage
 from tests.images.builder import finish
@@ -127,7 +129,7 @@ class Registry:
     def start_release(
         self, app: Environment, checkout: Checkout = CLEAN, connect: building.Connect = docker.connect
     ) -> Generator[Event, None, dict[str, str]]:
-        menu = recipes(app, checkout)
+        menu = recipes(app, checkout, nobody)
         present = registry.present(self.account.ecr, self.repository, planning.tags(menu))
         plans = planning.plan_images(menu, present)
         return building.carry_out(self.account, self.repository, menu, plans, clock=time, connect=connect)
@@ -190,7 +192,7 @@ def no_container_builds(hub: Registry, root: Path) -> None:
 def test_the_first_release_builds_everything_and_the_second_nothing(hub: Registry, app: Environment) -> None:
     built, digests = hub.release(app)
     assert built == {"base", "web", "job"}
-    menu = {one.image: one for one in recipes(app, CLEAN)}
+    menu = {one.image: one for one in recipes(app, CLEAN, nobody)}
     assert {tag: hub.tags()[tag] for one in menu.values() for tag in one.tags} == {
         tag: digests[image] for image, one in menu.items() for tag in one.tags
     }
@@ -199,7 +201,7 @@ def test_the_first_release_builds_everything_and_the_second_nothing(hub: Registr
 
 def test_what_is_in_the_registry_is_what_was_built_with_its_labels(hub: Registry, app: Environment) -> None:
     _, digests = hub.release(app)
-    menu = {one.image: one for one in recipes(app, CLEAN)}
+    menu = {one.image: one for one in recipes(app, CLEAN, nobody)}
     hub.forget()
     name = f"{hub.repository}@{digests['web']}"
     hub.run("pull", "--quiet", name)
@@ -253,11 +255,11 @@ def test_ctrl_c_leaves_no_program_no_container_and_no_tag(hub: Registry, app: En
 
 def test_other_content_for_a_used_tag_is_refused_in_so_many_words(hub: Registry, app: Environment) -> None:
     _, digests = hub.release(app)
-    web = {one.image: one for one in recipes(app, CLEAN)}["web"]
+    web = {one.image: one for one in recipes(app, CLEAN, nobody)}["web"]
     reference = f"{hub.repository}:{web.tags[0]}"
     hub.run("tag", f"{hub.repository}@{digests['job']}", reference)
     with pytest.raises(docker.TagTakenError, match="the tag is another image's already"):
-        docker.connect({}).push("web", reference)
+        docker.connect(Supplies()).push("web", reference)
 
 
 FILES = ("r.txt", "a/x.txt", "a/y.pyc", "b/keep.pyc", "b/drop.pyc", "b/with space", "b/c/d.txt", "b/c/e.txt", "c/f")
@@ -283,9 +285,9 @@ def test_what_the_engine_copies_is_what_the_fingerprint_counts(hub: Registry, tm
     (tmp_path / "to-a").symlink_to("a")
     (tmp_path / ".dockerignore").write_text(f"{ignore}.dockerignore\nDockerfile\n")
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\n{instruction}\n")
-    only = recipes(environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")}), CLEAN)[0]
+    only = recipes(environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")}), CLEAN, nobody)[0]
     reference = f"{hub.repository}:corpus-{case}"
-    docker.connect({}).build(only, reference, base="", line=lambda _: None)
+    docker.connect(Supplies()).build(only, reference, base="", line=lambda _: None)
     counted = {one.path for one in only.ingredients.files if one.kind != "link"}
     assert set(hub.files_in(reference).values()) == counted
 

@@ -8,6 +8,7 @@ import pytest
 from deploylib.config import BaseImage, RoleImage
 from deploylib.errors import ConfigError
 from deploylib.images.recipe import Recipe, recipes
+from deploylib.images.upstream import nobody
 from tests.images.kitchen import CLEAN, COMMIT, DIRTY, environment, shop, write
 
 if TYPE_CHECKING:
@@ -18,18 +19,18 @@ if TYPE_CHECKING:
 
 
 def by_image(shop: Environment, checkout: Checkout = CLEAN) -> dict[str, Recipe]:
-    return {one.image: one for one in recipes(shop, checkout)}
+    return {one.image: one for one in recipes(shop, checkout, nobody)}
 
 
 def single(root: Path, dockerfile: str, **settings: str) -> Recipe:
     """Return the recipe of the only role of an application without base."""
     write(root, Dockerfile=dockerfile)
     only = environment(root, base=None, roles={"app": RoleImage(dockerfile="Dockerfile", build_args=settings)})
-    return recipes(only, CLEAN)[0]
+    return recipes(only, CLEAN, nobody)[0]
 
 
 def test_the_base_comes_first_then_the_roles(tmp_path: Path) -> None:
-    assert [one.image for one in recipes(shop(tmp_path), CLEAN)] == ["base", "web", "job"]
+    assert [one.image for one in recipes(shop(tmp_path), CLEAN, nobody)] == ["base", "web", "job"]
 
 
 def test_tags_say_the_content_and_the_commit(tmp_path: Path) -> None:
@@ -128,29 +129,29 @@ def test_an_undeclared_argument_of_the_base_is_named_as_the_bases(tmp_path: Path
     app = shop(tmp_path)
     base = BaseImage(dockerfile="Dockerfile.base", build_args={"X": "1"})
     with pytest.raises(ConfigError, match=r"^images\.base\.build_args\.X: Dockerfile\.base declares no ARG X$"):
-        recipes(replace(app, images=replace(app.images, base=base)), CLEAN)
+        recipes(replace(app, images=replace(app.images, base=base)), CLEAN, nobody)
 
 
 def test_a_template_that_wants_a_base_where_there_is_none_is_a_configuration_error(tmp_path: Path) -> None:
     app = shop(tmp_path)
     with pytest.raises(ConfigError, match="'base_image' is undefined"):
-        recipes(replace(app, images=replace(app.images, base=None)), CLEAN)
+        recipes(replace(app, images=replace(app.images, base=None)), CLEAN, nobody)
 
 
 def test_a_role_cannot_be_called_base(tmp_path: Path) -> None:
     app = shop(tmp_path)
     roles = {"base": RoleImage(dockerfile="Dockerfile.j2")}
     with pytest.raises(ConfigError, match=r"images\.roles\.base"):
-        recipes(replace(app, images=replace(app.images, roles=roles)), CLEAN)
+        recipes(replace(app, images=replace(app.images, roles=roles)), CLEAN, nobody)
 
 
 def test_the_ignore_file_decides_what_counts(tmp_path: Path) -> None:
     write(tmp_path, Dockerfile="FROM x\nCOPY . /srv\n", a_py="a", b_py="b")
     (tmp_path / ".dockerignore").write_text("b.py\nDockerfile\n")
     only = environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")})
-    assert [one.path for one in recipes(only, CLEAN)[0].ingredients.files] == [".dockerignore", "a.py"]
+    assert [one.path for one in recipes(only, CLEAN, nobody)[0].ingredients.files] == [".dockerignore", "a.py"]
     (tmp_path / "Dockerfile.dockerignore").write_text("*\n!b.py\n")
-    found = recipes(only, CLEAN)[0]
+    found = recipes(only, CLEAN, nobody)[0]
     assert [one.path for one in found.ingredients.files] == ["b.py"]
     assert found.own_ignore == "*\n!b.py\n"
 

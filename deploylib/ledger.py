@@ -1,0 +1,192 @@
+"""The ledger: every release that began, and how it ended, in the account that it went to.
+
+An item is written before the first write of a release, with the verdict `running`, and its end when it ends: a run
+that was killed leaves `running`, which is the truth. Numbers come from one atomic counter, so no two releases have the
+same; one that was drawn by a run that died before its item was written stays unused.
+
+The DynamoDB table has `kind` (S) as its hash key and `number` (N) as its range key: kind `release` are the releases,
+kind `counter` (number 0) is the last number drawn. Attributes that this version does not know are left alone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+from deploylib.errors import AwsError, ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from types_boto3_dynamodb.client import DynamoDBClient
+
+    from deploylib.clock import Clock
+
+Verdict = Literal["running", "completed", "rolled back", "not restored", "superseded", "failed", "interrupted"]
+
+RELEASE, COUNTER = "release", "counter"
+PAGE = 25
+RUNNING: Verdict = "running"
+COMPLETED: Verdict = "completed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One release. `release` is the name that its revisions are tagged with; `by` the ARN of who released.
+
+    `images` has the digest of each role's image, `base` that of the base image where there is one (both as far as
+    known). `previous` and `services` have the revision (ARN) of each service that moved, before and after. `origin`
+    says where promoted images are from: `stg 12`. The times are ISO 8601, UTC; `ended_at` is empty while it runs.
+    """
+
+    release: str
+    commit: str
+    environment: str
+    number: int = 0
+    by: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+    verdict: Verdict = RUNNING
+    reason: str = ""
+    origin: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+    base: str = ""
+    previous: Mapping[str, str] = field(default_factory=dict)
+    services: Mapping[str, str] = field(default_factory=dict)
+
+
+def begin(dynamodb: DynamoDBClient, table: str, entry: Entry, *, clock: Clock) -> Entry:
+    """Write that *entry* begins now, and return it with its number.
+
+    Raises `ContractError` when there is no such table.
+    """
+    begun = replace(entry, number=_draw(dynamodb, table), started_at=_now(clock), ended_at="", verdict=RUNNING)
+    dynamodb.put_item(TableName=table, Item=_item(begun), ConditionExpression="attribute_not_exists(kind)")
+    return begun
+
+
+def finish(dynamodb: DynamoDBClient, table: str, entry: Entry, *, clock: Clock) -> Entry:
+    """Write how *entry* ended (its verdict, reason, digests, revisions), and return it with its end.
+
+    Only what still runs can end: of two that say how, the first is believed. Raises `AwsError` otherwise.
+    """
+    ended = replace(entry, ended_at=_now(clock))
+    values = {name: value for name, value in _item(ended).items() if name not in ("kind", "number")}
+    dynamodb.update_item(
+        TableName=table,
+        Key=_key(RELEASE, entry.number),
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+        ConditionExpression="#verdict = :running",
+        ExpressionAttributeNames={f"#{name}": name for name in values},
+        ExpressionAttributeValues={**{f":{name}": value for name, value in values.items()}, ":running": {"S": RUNNING}},
+    )
+    return ended
+
+
+def entries(dynamodb: DynamoDBClient, table: str, *, limit: int = PAGE) -> tuple[Entry, ...]:
+    """Return the last *limit* releases, newest first."""
+    return tuple(entry for entry, _ in zip(_newest_first(dynamodb, table, page=limit), range(limit), strict=False))
+
+
+def completed(dynamodb: DynamoDBClient, table: str, *, limit: int = PAGE) -> tuple[Entry, ...]:
+    """Return the last *limit* releases that completed, newest first, however many failed in between."""
+    done = (one for one in _newest_first(dynamodb, table, page=limit) if one.verdict == COMPLETED)
+    return tuple(entry for entry, _ in zip(done, range(limit), strict=False))
+
+
+def numbered(dynamodb: DynamoDBClient, table: str, number: int) -> Entry | None:
+    """Return the release of that *number*, if there is one."""
+    answer = dynamodb.get_item(TableName=table, Key=_key(RELEASE, number), ConsistentRead=True)
+    return _entry(answer["Item"]) if answer.get("Item") else None
+
+
+def _newest_first(dynamodb: DynamoDBClient, table: str, *, page: int) -> Iterator[Entry]:
+    """Yield every release; a page is read when somebody wants what is on it."""
+    more: dict[str, Any] = {}
+    while True:
+        try:
+            answer = dynamodb.query(
+                TableName=table,
+                KeyConditionExpression="kind = :release",
+                ExpressionAttributeValues={":release": {"S": RELEASE}},
+                ScanIndexForward=False,
+                ConsistentRead=True,
+                Limit=max(page, PAGE),
+                **more,
+            )
+        except AwsError as error:
+            raise _understood(error, table) from error
+        yield from (_entry(one) for one in answer["Items"])
+        if not answer.get("LastEvaluatedKey"):
+            return
+        more = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+def _draw(dynamodb: DynamoDBClient, table: str) -> int:
+    """Return the next number; nobody else gets it."""
+    try:
+        answer = dynamodb.update_item(
+            TableName=table,
+            Key=_key(COUNTER, 0),
+            UpdateExpression="ADD drawn :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+            ReturnValues="UPDATED_NEW",
+        )
+    except AwsError as error:
+        raise _understood(error, table) from error
+    return int(answer["Attributes"]["drawn"]["N"])
+
+
+def _understood(error: AwsError, table: str) -> AwsError | ContractError:
+    if error.code != "ResourceNotFoundException":
+        return error
+    return ContractError(f"there is no table {table}, the ledger of the releases", hint="inv infra.apply")
+
+
+def _key(kind: str, number: int) -> dict[str, Any]:
+    return {"kind": {"S": kind}, "number": {"N": str(number)}}
+
+
+def _item(entry: Entry) -> dict[str, Any]:
+    texts = ("release", "commit", "environment", "by", "started_at", "ended_at", "verdict", "reason", "origin", "base")
+    tables = ("images", "previous", "services")
+    return {
+        **_key(RELEASE, entry.number),
+        **{name: {"S": getattr(entry, name)} for name in texts},
+        **{name: {"M": {key: {"S": one} for key, one in getattr(entry, name).items()}} for name in tables},
+    }
+
+
+def _entry(item: Mapping[str, Any]) -> Entry:
+    """Return what *item* says; one of another version may say more, or less."""
+    verdict = _text(item, "verdict")
+    return Entry(
+        number=int(item["number"]["N"]),
+        release=_text(item, "release"),
+        commit=_text(item, "commit"),
+        environment=_text(item, "environment"),
+        by=_text(item, "by"),
+        started_at=_text(item, "started_at"),
+        ended_at=_text(item, "ended_at"),
+        verdict=cast("Verdict", verdict) if verdict in get_args(Verdict) else "failed",
+        reason=_text(item, "reason"),
+        origin=_text(item, "origin"),
+        images=_texts(item, "images"),
+        base=_text(item, "base"),
+        previous=_texts(item, "previous"),
+        services=_texts(item, "services"),
+    )
+
+
+def _text(item: Mapping[str, Any], name: str) -> str:
+    return str(item.get(name, {}).get("S", ""))
+
+
+def _texts(item: Mapping[str, Any], name: str) -> dict[str, str]:
+    return {key: str(one.get("S", "")) for key, one in item.get(name, {}).get("M", {}).items()}
+
+
+def _now(clock: Clock) -> str:
+    return dt.datetime.fromtimestamp(clock.time(), tz=dt.UTC).isoformat(timespec="seconds")
