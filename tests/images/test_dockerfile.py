@@ -74,7 +74,9 @@ def test_sources(case: str) -> None:
 def test_a_given_argument_beats_its_default_and_only_where_it_is_declared() -> None:
     text = "ARG V=1\nFROM image:$V\nARG D=a\nCOPY $D /x\nCOPY $N /x\n"
     taken = read(text, {"D": "b", "V": "2", "N": "not declared"})
-    assert taken == Dockerfile(sources=(".", "b"), arguments=("D", "V"), parents=("image:2",), onbuild_sources=())
+    assert taken == Dockerfile(
+        sources=(".", "b"), arguments=("D", "V"), parents=("image:2",), onbuild_sources=(), origin="image:2"
+    )
 
 
 def test_arguments_of_every_stage_are_declared_several_on_a_line() -> None:

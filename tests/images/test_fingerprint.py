@@ -21,6 +21,8 @@ BREAD = Ingredients(
     platform="linux/amd64",
     dockerfile="FROM scratch\n",
     arguments=(("A", "1"), ("B", "2")),
+    parents=(("debian:12", "sha256:00"),),
+    refreshed="2026-01-31T00:00:00Z",
     files=(
         ContextFile(path="a", kind="file", content="00"),
         ContextFile(path="b", kind="link", content="a"),
@@ -31,11 +33,13 @@ BREAD = Ingredients(
 def test_the_manifest_is_what_the_documentation_says() -> None:
     sha = hashlib.sha256(b"FROM scratch\n").hexdigest()
     assert BREAD.manifest == (
-        '["deploylib-fingerprint",1]\n'
+        '["deploylib-fingerprint",2]\n'
         '["platform","linux/amd64"]\n'
         f'["dockerfile","{sha}"]\n'
         '["argument","A","1"]\n'
         '["argument","B","2"]\n'
+        '["parent","debian:12","sha256:00"]\n'
+        '["refreshed","2026-01-31T00:00:00Z"]\n'
         '["file","file","00","a"]\n'
         '["file","link","a","b"]\n'
     )
@@ -44,7 +48,7 @@ def test_the_manifest_is_what_the_documentation_says() -> None:
 
 def test_the_fingerprint_of_a_known_image_stays_what_it_was() -> None:
     """Another number here means that every image of every user is built again: only with a new VERSION."""
-    assert BREAD.fingerprint == "40d7de4fce5f6115bab9ced5c98307e50f2debcf8f1baadce2a5fceed35ad7df"
+    assert BREAD.fingerprint == "588c611829aa10404bec3e822f148b539541e0d0a9db084dc7ac87611c3b93ae"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,9 @@ def test_the_fingerprint_of_a_known_image_stays_what_it_was() -> None:
         replace(BREAD, arguments=(("A", "1"),)),
         replace(BREAD, arguments=(("A", "2"), ("B", "1"))),
         replace(BREAD, arguments=(("A", "1"), ("B", "2"), ("C", ""))),
-        replace(BREAD, parents=(("debian:12", "sha256:00"),)),
+        replace(BREAD, parents=(("debian:12", "sha256:01"),)),
+        replace(BREAD, parents=()),
+        replace(BREAD, refreshed=""),
         replace(BREAD, files=BREAD.files[:1]),
         replace(BREAD, files=(replace(BREAD.files[0], kind="executable"), BREAD.files[1])),
         replace(BREAD, files=(replace(BREAD.files[0], content="01"), BREAD.files[1])),

@@ -96,7 +96,7 @@ def test_a_role_that_starts_from_elsewhere_does_not_stand_on_the_base(tmp_path: 
     write(tmp_path, Dockerfile_base="FROM scratch\n", Dockerfile="ARG BASE_IMAGE\nFROM nginx:1\n")
     nginx = by_image(environment(tmp_path, roles={"nginx": RoleImage(dockerfile="Dockerfile")}))["nginx"]
     assert nginx.base == ""
-    assert nginx.parents == ("nginx:1",)
+    assert nginx.parents == (("nginx:1", ""),)
     assert nginx.standing_on("x")[0] == nginx.text
 
 
