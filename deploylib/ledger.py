@@ -11,14 +11,13 @@ kind `counter` (number 0) is the last number drawn. Attributes that this version
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from deploylib.errors import AwsError, ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from types_boto3_dynamodb.client import DynamoDBClient
 
@@ -63,7 +62,10 @@ def begin(dynamodb: DynamoDBClient, table: str, entry: Entry, *, clock: Clock) -
     Raises `ContractError` when there is no such table.
     """
     begun = replace(entry, number=_draw(dynamodb, table), started_at=_now(clock), ended_at="", verdict=RUNNING)
-    dynamodb.put_item(TableName=table, Item=_item(begun), ConditionExpression="attribute_not_exists(kind)")
+    try:
+        dynamodb.put_item(TableName=table, Item=_item(begun), ConditionExpression="attribute_not_exists(kind)")
+    except AwsError as error:
+        _forgive_repetition(dynamodb, table, begun, error)
     return begun
 
 
@@ -74,14 +76,18 @@ def finish(dynamodb: DynamoDBClient, table: str, entry: Entry, *, clock: Clock) 
     """
     ended = replace(entry, ended_at=_now(clock))
     values = {name: value for name, value in _item(ended).items() if name not in ("kind", "number")}
-    dynamodb.update_item(
-        TableName=table,
-        Key=_key(RELEASE, entry.number),
-        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-        ConditionExpression="#verdict = :running",
-        ExpressionAttributeNames={f"#{name}": name for name in values},
-        ExpressionAttributeValues={**{f":{name}": value for name, value in values.items()}, ":running": {"S": RUNNING}},
-    )
+    new = {f":{name}": value for name, value in values.items()}
+    try:
+        dynamodb.update_item(
+            TableName=table,
+            Key=_key(RELEASE, entry.number),
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            ConditionExpression="#verdict = :running",
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues={**new, ":running": {"S": RUNNING}},
+        )
+    except AwsError as error:
+        _forgive_repetition(dynamodb, table, ended, error)
     return ended
 
 
@@ -137,6 +143,12 @@ def _draw(dynamodb: DynamoDBClient, table: str) -> int:
     except AwsError as error:
         raise _understood(error, table) from error
     return int(answer["Attributes"]["drawn"]["N"])
+
+
+def _forgive_repetition(dynamodb: DynamoDBClient, table: str, entry: Entry, error: AwsError) -> None:
+    """Raise *error*, unless the ledger has just this: boto3 repeats a call whose answer was lost."""
+    if error.code != "ConditionalCheckFailedException" or numbered(dynamodb, table, entry.number) != entry:
+        raise error
 
 
 def _understood(error: AwsError, table: str) -> AwsError | ContractError:

@@ -126,6 +126,14 @@ def test_entry_of_another_version_is_read_as_far_as_it_is_understood(account: Fa
     assert (found.number, found.verdict, found.images) == (4, "failed", {})
 
 
+def test_answer_that_was_lost_does_not_make_the_repeated_call_a_stranger(account: FakeAccount) -> None:
+    first = begin(account)
+    account.dynamodb.tables[TABLE]["counter", 0] = {**ledger._key("counter", 0), "drawn": {"N": "0"}}
+    assert begin(account) == first
+    ended = finish(account, first, "completed")
+    assert finish(account, first, "completed") == ended
+
+
 @pytest.fixture
 def real_model() -> Iterator[Any]:
     with moto.mock_aws():
