@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from deploylib import tag_templates
 from deploylib import variables as stack
 from deploylib.errors import ConfigError
 
@@ -22,10 +23,13 @@ LOCAL_CONFIG = ".local/aws/config"  # `inv local.up` writes it
 DIRECTORY = "environments"
 VARIABLE = "DEPLOY_ENV"
 STACK = "terraform/stack"
+MIGRATION = "migration"  # the name that it has among the containers of the development environment
 AUTOMATIC_VARIABLES = ("app", "environment", "account_id", "region")
 
 ACCOUNT_ID, REGION, NAME = r"^[0-9]{12}$", r"^[a-z]{2}(-[a-z]+)+-\d$", r"^[a-z][a-z0-9-]{0,30}$"
+MOUNT = r"^/[^:]+(:ro)?$"
 WORDS = {
+    MOUNT: "should be an absolute path, with :ro at its end if nothing may be written there",
     ACCOUNT_ID: "should be twelve digits (0-9) in quotes",
     REGION: "should be a region, such as ap-northeast-1",
     NAME: "should be small letters, digits and hyphens, from a letter on, 31 at most",
@@ -134,12 +138,16 @@ class Tags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """What clean-up leaves: the newest *images* of each role, and all of the last *releases* that completed."""
+    """What clean-up leaves: the newest *images* of each role, and all of the last *releases* that completed.
+
+    What was pushed within *hours* stays whatever it is: a deploy that is under way may be about to use it.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     images: Annotated[int, Field(ge=1, strict=True)] = 10
     releases: Annotated[int, Field(ge=2, strict=True)] = 10
+    hours: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)] = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,16 +205,18 @@ class DevelopmentContainer:
     """One container of the development environment.
 
     With `role` its image is the role's from the registry; without one it is the app's base. `mounts` maps folders and
-    files of the app (relative to its folder) to paths in the container; `published` is the port on this machine.
+    files of the app (relative to its folder) to paths in the container, read-only with `:ro` at the end; `published` is
+    the port on this machine. It shares 127.0.0.1 with the container that it is *beside*, as in one ECS task.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     role: str = ""
     command: tuple[str, ...] = ()
-    mounts: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[Text, Annotated[str, Field(pattern=MOUNT)]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[Name, ...] = ()
+    beside: str = ""
     health_check: tuple[str, ...] = ()
     port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
     published: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
@@ -216,7 +226,10 @@ class DevelopmentContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Development:
-    """The development environment: `inv dev.up`. `needs` of a container names others and `[dependencies.*]`."""
+    """The development environment: `inv dev.up`. `needs` of a container names others and `[dependencies.*]`.
+
+    With `migrate` the migration's command runs first, in the container that is named like the migration's service.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -395,6 +408,7 @@ def _read(root: Path, name: str) -> tuple[Environment | None, tuple[Mistake, ...
         wrong = [mistake(_path(one["loc"]), _problem(one)) for one in error.errors()]
     wrong += [mistake(path, problem) for path, problem in _contradictions(root, merged)]
     wrong += [mistake(path, problem) for path, problem in _promotion(root, name, merged)]
+    wrong += [mistake(path, problem) for path, problem in tag_templates.problems(_table(merged, "images"), name)]
     return environment, tuple(wrong)
 
 
@@ -467,7 +481,24 @@ def _dependents(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
             for need in table.get("needs", ())
             if need not in dependencies and need not in containers
         ]
-    return found
+    return [*found, *_development(merged, containers)]
+
+
+def _development(merged: Mapping[str, Any], containers: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what is wrong between the containers of the development environment, and with its migration."""
+    for name in containers:
+        path, table = ("development", "containers", name), _table(containers, name)
+        if (other := table.get("beside")) and (other == name or _table(containers, str(other)).get("beside")):
+            yield (*path, "beside"), f"{other!r} is itself beside another container"
+        elif other and other not in containers:
+            yield (*path, "beside"), f"no {other!r} in development.containers"
+        if "published" in table and "port" not in table:
+            yield (*path, "port"), "is missing: it is the port in the container that is published"
+    service, migrate = _table(merged, "migration").get("service"), _table(merged, "development").get("migrate", True)
+    if containers and service and migrate is True and service not in containers:
+        yield ("development", "migrate"), f"no {service!r} in development.containers to migrate in; false: no migration"
+    if service and migrate is True and MIGRATION in {*containers, *_table(merged, "dependencies")}:
+        yield ("development", "containers", MIGRATION), "is the migration's own name"
 
 
 def _promotion(root: Path, name: str, merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
