@@ -11,12 +11,11 @@ host it is the account that the client is signed in to.
 from __future__ import annotations
 
 import contextlib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from deploylib.errors import AwsError, ContractError, ImageError
-from deploylib.images import reference
+from deploylib.images import reference, tags
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -34,8 +33,6 @@ MOST_IMAGES_PER_CALL = 100
 MOST_IMAGES_PER_PAGE = 1000
 NOT_FOUND = "ImageNotFound"
 MOVES = 3
-CONTENT_TAG = re.compile(r"base-[0-9a-f]{12}|[a-z][a-z0-9-]*-c[0-9a-f]{12}", re.ASCII)
-KEPT = "kept-"  # the name of an image that would have none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +148,11 @@ def everything(ecr: ECRClient, repository: str) -> tuple[Held, ...]:
         return tuple(_described(one) for page in pages for one in page["imageDetails"])
 
 
+def tags_of(ecr: ECRClient, repository: str, digest: str) -> tuple[str, ...]:
+    """Return every tag of the image *digest*, which the repository has."""
+    return next((one.tags for one in _of_digests(ecr, repository, [digest])), ())
+
+
 def manifests(ecr: ECRClient, repository: str, digests: Iterable[str]) -> dict[str, Manifest]:
     """Return the manifest of each digest that the repository has; one BatchGetImage for a hundred."""
     unique = tuple(dict.fromkeys(digests))
@@ -188,8 +190,8 @@ def _take_off(ecr: ECRClient, repository: str, holders: Mapping[str, str]) -> No
             return
         raise
     for image in images:
-        if not any(CONTENT_TAG.fullmatch(tag) for tag in image.tags if tag not in holders):
-            put_tag(ecr, repository, f"{KEPT}{image.digest.rpartition(':')[2][:12]}", digest=image.digest)
+        if not any(tags.is_content(tag) for tag in image.tags if tag not in holders):
+            put_tag(ecr, repository, f"{tags.KEPT}{image.digest.rpartition(':')[2][:12]}", digest=image.digest)
     named: list[ImageIdentifierTypeDef] = [{"imageTag": tag} for tag in holders]
     if failures := _delete(ecr, repository, named):
         tag, why = next(iter(failures.items()))
