@@ -13,6 +13,13 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Began(Event):
+    """The ledger has the release, under the number *release*; nothing else was written yet."""
+
+    release: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStarted(Event):
     """An image is being built, and why."""
 
@@ -235,9 +242,10 @@ class Noticed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed(Event):
-    """Everything that was planned is done."""
+    """Everything that was planned is done; *release* is its number in the ledger."""
 
     seconds: float
     calls: int
     url: str = ""
     services: tuple[str, ...] = field(default=())
+    release: int = 0

@@ -36,13 +36,15 @@ class Entry:
     """One release. `release` is the name that its revisions are tagged with; `by` the ARN of who released.
 
     `images` has the digest of each role's image, `base` that of the base image where there is one (both as far as
-    known). `previous` and `services` have the revision (ARN) of each service that moved, before and after. `origin`
-    says where promoted images are from: `stg 12`. The times are ISO 8601, UTC; `ended_at` is empty while it runs.
+    known). `services` has the revision (ARN) of every service of the release, `previous` those that the services which
+    moved go back to. `origin` says where promoted images are from: `stg 12`. `dirty` images have uncommitted changes in
+    them. The times are ISO 8601, UTC; `ended_at` is empty while it runs.
     """
 
     release: str
     commit: str
     environment: str
+    dirty: bool = False
     number: int = 0
     by: str = ""
     started_at: str = ""
@@ -166,6 +168,7 @@ def _item(entry: Entry) -> dict[str, Any]:
     tables = ("images", "previous", "services")
     return {
         **_key(RELEASE, entry.number),
+        "dirty": {"BOOL": entry.dirty},
         **{name: {"S": getattr(entry, name)} for name in texts},
         **{name: {"M": {key: {"S": one} for key, one in getattr(entry, name).items()}} for name in tables},
     }
@@ -179,6 +182,7 @@ def _entry(item: Mapping[str, Any]) -> Entry:
         release=_text(item, "release"),
         commit=_text(item, "commit"),
         environment=_text(item, "environment"),
+        dirty=bool(item.get("dirty", {}).get("BOOL")),
         by=_text(item, "by"),
         started_at=_text(item, "started_at"),
         ended_at=_text(item, "ended_at"),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploylib import aws, rollout, taskdef
+from deploylib import aws, ledger, rollout, taskdef
 from deploylib import contract as contracts
 from deploylib.errors import AwsError, ContractError
-from deploylib.images import planning, recipe, registry, upstream
+from deploylib.images import recipe, stock, upstream
 from deploylib.plan import Live, LiveService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from concurrent.futures import Future
 
     from types_boto3_ecs.client import ECSClient
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deploylib.checkout import Checkout
     from deploylib.config import Environment
     from deploylib.contract import Contract, ServiceContract
-    from deploylib.images.recipe import Recipe
+    from deploylib.images.recipe import LookUp, Recipe
     from deploylib.taskdef import Definition
 
 PARALLEL_CALLS = 8
@@ -32,11 +32,17 @@ GONE = frozenset({"ClusterNotFoundException", "ClientException"})  # of a task d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """Everything that a release is planned from. `present` has the digest of each tag that the registry holds."""
+    """Everything that a release is planned from. `present` has the digest of each tag that the registry holds.
+
+    `recorded` has the image of each role in the last release that completed, `by` is the ARN of whoever looked.
+    """
 
     live: Live
     recipes: tuple[Recipe, ...]
     present: Mapping[str, str]
+    recorded: Mapping[str, str]
+    by: str
+    notices: tuple[str, ...] = ()
 
 
 def everything(account: Account, environment: Environment, checkout: Checkout) -> Observed:
@@ -47,13 +53,29 @@ def everything(account: Account, environment: Environment, checkout: Checkout) -
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
         guarded = pool.submit(aws.guard, account, environment)
         reading = pool.submit(contract, account, environment)
-        recipes = recipe.recipes(environment, checkout, upstream.nobody)
-        guarded.result()
+        outside = upstream.of(account, environment, lambda: reading.result().repository)
+        write = functools.partial(_recipes, environment, checkout, outside)
+        written = pool.submit(write, "")
+        by = guarded.result()
         found = reading.result()
-        held: Future[dict[str, str]] = pool.submit(
-            registry.present, account.ecr, found.repository, planning.tags(recipes)
+        held = pool.submit(stock.take, account.ecr, found.repository, lambda time: write(time) if time else written.result())
+        recorded = pool.submit(_recorded, account, found)
+        return Observed(
+            live=live(account, found),
+            recipes=held.result().recipes,
+            present=held.result().present,
+            recorded=recorded.result(),
+            by=by,
+            notices=tuple(outside.notices),
         )
-        return Observed(live=live(account, found), recipes=recipes, present=held.result())
+
+
+def _recipes(environment: Environment, checkout: Checkout, look_up: LookUp, refreshed: str) -> tuple[Recipe, ...]:
+    return recipe.recipes(environment, checkout, look_up, refreshed=refreshed)
+
+
+def _recorded(account: Account, contract: Contract) -> Mapping[str, str]:
+    return next((one.images for one in ledger.completed(account.dynamodb, contract.ledger, limit=1)), {})
 
 
 def live(account: Account, contract: Contract) -> Live:

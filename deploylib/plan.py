@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from deploylib import taskdef
 from deploylib.errors import ConfigError
+from deploylib.images.recipe import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from deploylib.config import Environment, Migration
     from deploylib.contract import Contract, ServiceContract
     from deploylib.images.planning import ImagePlan
+
+UNRECORDED = "no release that completed has these images, although they run: it is looked whether they serve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,11 @@ class MigrationPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One release: its images, its migration, its services. `release` names it; `commit` is the full SHA-1."""
+    """One release: its images, its migration, its services. `release` names it; `commit` is the full SHA-1.
+
+    *unrecorded*: all of it runs, but the ledger's last release that completed had other images, or there is none; a
+    run was interrupted, perhaps. It is proved and written down then.
+    """
 
     environment: str
     contract: Contract
@@ -109,6 +116,7 @@ class Plan:
     migration: MigrationPlan | None
     services: tuple[ServicePlan, ...]
     notices: tuple[str, ...] = ()
+    unrecorded: bool = False
 
     @property
     def moving(self) -> tuple[ServicePlan, ...]:
@@ -118,15 +126,27 @@ class Plan:
     @property
     def nothing_to_do(self) -> bool:
         """Whether nothing has to be built or rolled out; that an old image lacks a new commit's tag is no reason."""
-        return not self.moving and all(one.action == "reuse" for one in self.images)
+        return not (self.moving or self.unrecorded) and all(one.action == "reuse" for one in self.images)
 
 
 def plan_release(
-    environment: Environment, live: Live, images: tuple[ImagePlan, ...], *, commit: str, dirty: bool, release: str
+    environment: Environment,
+    live: Live,
+    images: tuple[ImagePlan, ...],
+    *,
+    commit: str,
+    dirty: bool,
+    release: str,
+    recorded: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Return what releasing *images* would change in *live*."""
+    """Return what releasing *images* would change in *live*.
+
+    *recorded* are the images (role → digest) of the last release that completed; None: that does not matter.
+    """
     references = {one.image: _reference(live.contract, one) for one in images}
     services = tuple(_plan_service(one, references) for one in live.services)
+    runs = all(one.action == "unchanged" for one in services)
+    unrecorded = runs and recorded is not None and dict(recorded) != _digests(images)
     return Plan(
         environment=environment.name,
         contract=live.contract,
@@ -136,13 +156,21 @@ def plan_release(
         images=images,
         migration=_plan_migration(environment.migration, services),
         services=services,
-        notices=tuple(notice for one in live.services if (notice := _notice(one))),
+        notices=(
+            *(notice for one in live.services if (notice := _notice(one))),
+            *([UNRECORDED] if unrecorded else []),
+        ),
+        unrecorded=unrecorded,
     )
 
 
 def role_images(service: ServicePlan, digests: Mapping[str, str], repository: str) -> dict[str, str]:
     """Return the image reference of each managed container of *service*, by digest."""
     return {container: f"{repository}@{digests[role]}" for container, role in service.images.items()}
+
+
+def _digests(images: tuple[ImagePlan, ...]) -> dict[str, str]:
+    return {one.image: one.digest for one in images if one.image != BASE}
 
 
 def _reference(contract: Contract, image: ImagePlan) -> str:

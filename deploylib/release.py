@@ -1,11 +1,12 @@
 """A release over several services: images, revisions, the migration as a gate, all rollouts together, one verdict.
 
 All or none: when one service fails, those that had moved are sent back to the revision that they ran before, so that
-what serves is one release. The exit code says which state the release left behind.
+what serves is one release. The exit code says which state the release left behind, and the ledger has it too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import time
@@ -13,9 +14,10 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deploylib import events, migration, observe, rollout, serving, stopped, taskdef
+from deploylib import events, ledger, migration, observe, rollout, serving, stopped, taskdef
 from deploylib.errors import AwsError, NotRestoredError, RefusedError, RolledBackError, SupersededError
 from deploylib.images import building, planning
+from deploylib.images.recipe import BASE
 from deploylib.plan import plan_release, role_images
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from deploylib.taskdef import Definition
 
 FRESH_SECONDS = 5.0
+LONGEST_REASON = 500
 
 T = TypeVar("T")
 
@@ -36,7 +39,10 @@ Images = Generator[events.Event, None, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A plan with what it takes to execute it. *observed_at* is the clock's reading when the plan's facts were read."""
+    """A plan with what it takes to execute it.
+
+    *observed_at* is the clock's reading when the plan's facts were read; *by* is who releases, for the ledger.
+    """
 
     plan: Plan
     environment: Environment
@@ -44,6 +50,7 @@ class Release:
     clock: Clock
     observed_at: float
     recipes: tuple[Recipe, ...] = ()
+    by: str = ""
     get: serving.Fetch = serving.fetch
 
     @property
@@ -63,6 +70,7 @@ def propose(environment: Environment, account: Account, checkout: Checkout, *, c
         commit=checkout.commit,
         dirty=bool(checkout.dirty),
         release=f"{_timestamp(clock)}-{checkout.commit[:7]}",
+        recorded=observed.recorded,
     )
     return Release(
         plan=plan,
@@ -71,6 +79,7 @@ def propose(environment: Environment, account: Account, checkout: Checkout, *, c
         clock=clock,
         observed_at=observed_at,
         recipes=observed.recipes,
+        by=observed.by,
     )
 
 
@@ -78,10 +87,25 @@ def execute(release: Release, images: Images | None = None) -> Generator[events.
     """Carry out the release; *images* builds and pushes what is missing, and returns digests by image.
 
     Raises `ImageError`, `MigrationError`, `RolledBackError`, `NotRestoredError`, `SupersededError` or `RefusedError`;
-    what had been done by then is true in the events.
+    what had been done by then is true in the events and in the ledger.
     """
     started = release.clock.monotonic()
-    digests = yield from _noted(images or _images(release), "no service was touched; what was pushed stays usable")
+    _refuse_stale(release)
+    entry = ledger.begin(release.account.dynamodb, release.plan.contract.ledger, _entry(release), clock=release.clock)
+    yield events.Began(release=entry.number)
+    yield from _recorded(release, entry, _carry_out(release, images or _images(release)))
+    yield events.Completed(
+        seconds=release.clock.monotonic() - started,
+        calls=release.account.calls.total(),
+        url=release.plan.contract.url,
+        services=tuple(one.key for one in release.plan.moving),
+        release=entry.number,
+    )
+
+
+def _carry_out(release: Release, images: Images) -> Generator[events.Event, None, None]:
+    """Take every step of the release, from the images to the proof that it serves."""
+    digests = yield from _noted(images, "no service was touched; what was pushed stays usable")
     definitions = {one.key: _next(release, one, digests) for one in release.plan.services if one.action == "update"}
     _refuse_stale(release)
     revisions = {}
@@ -92,12 +116,81 @@ def execute(release: Release, images: Images | None = None) -> Generator[events.
     yield from _migrate(release, definitions, revisions)
     tasks = yield from _roll_out(release, definitions, revisions)
     yield from _prove(release, tasks)
-    yield events.Completed(
-        seconds=release.clock.monotonic() - started,
-        calls=release.account.calls.total(),
-        url=release.plan.contract.url,
-        services=tuple(one.key for one in release.plan.moving),
+
+
+def _entry(release: Release) -> ledger.Entry:
+    """Return what the ledger is told when the release begins; what moves gets its revisions later."""
+    plan = release.plan
+    digests = {one.image: one.digest for one in plan.images if one.digest}
+    return ledger.Entry(
+        release=plan.release,
+        commit=plan.commit,
+        dirty=plan.dirty,
+        environment=plan.environment,
+        by=release.by,
+        images={image: digest for image, digest in digests.items() if image != BASE},
+        base=digests.get(BASE, ""),
+        previous={one.key: one.returns_to for one in plan.moving},
+        services={one.key: one.based_on for one in plan.services if one.action != "update"},
     )
+
+
+def _recorded(
+    release: Release, entry: ledger.Entry, steps: Generator[events.Event, None, None]
+) -> Generator[events.Event, None, None]:
+    """Pass on what *steps* yield, and write into the ledger how they end; that this cannot be written is only said."""
+    try:
+        with contextlib.closing(steps):
+            for event in steps:
+                entry = _after(entry, event)
+                yield event
+    except BaseException as error:
+        said = " ".join(str(error).split("\n", 1)[0].split())[:LONGEST_REASON]
+        if lost := _end(release, replace(entry, verdict=_verdict(error), reason=said)):
+            error.add_note(lost)
+        raise
+    if lost := _end(release, replace(entry, verdict="completed")):
+        yield events.Noticed(message=lost)
+
+
+def _after(entry: ledger.Entry, event: events.Event) -> ledger.Entry:
+    """Return *entry* with what *event* tells."""
+    if isinstance(event, events.Registered):
+        return replace(entry, services={**entry.services, event.service: event.revision})
+    if isinstance(event, events.Pushed | events.Promoted):
+        if event.image == BASE:
+            return replace(entry, base=event.digest)
+        return replace(entry, images={**entry.images, event.image: event.digest})
+    return entry
+
+
+def _end(release: Release, entry: ledger.Entry) -> str:
+    """Write the end of *entry*; return what to say when that fails."""
+    try:
+        ledger.finish(release.account.dynamodb, release.plan.contract.ledger, entry, clock=release.clock)
+    except AwsError as error:
+        return f"the ledger does not know that release {entry.number} {_ENDED[entry.verdict]}: {error}"
+    return ""
+
+
+_ENDED: Mapping[ledger.Verdict, str] = {
+    "completed": "completed",
+    "rolled back": "was rolled back",
+    "not restored": "was not restored",
+    "superseded": "was superseded",
+    "interrupted": "was interrupted",
+    "failed": "failed",
+}
+
+
+def _verdict(error: BaseException) -> ledger.Verdict:
+    kinds: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], ledger.Verdict], ...] = (
+        (RolledBackError, "rolled back"),
+        (NotRestoredError, "not restored"),
+        (SupersededError, "superseded"),
+        ((KeyboardInterrupt, GeneratorExit), "interrupted"),
+    )
+    return next((verdict for kind, verdict in kinds if isinstance(error, kind)), "failed")
 
 
 def _noted(steps: Generator[events.Event, None, T], note: str) -> Generator[events.Event, None, T]:
@@ -338,12 +431,21 @@ def _goes_on(release: Release, targets: list[rollout.Target]) -> str:
 
 def _prove(release: Release, tasks: int) -> Iterator[events.Event]:
     settings, url = release.environment.serving, release.plan.contract.url
-    if not (settings and url and release.plan.moving):
+    if not (settings and url and (release.plan.moving or release.plan.unrecorded)):
         return
-    if not tasks:
+    if not (tasks or _wanted(release)):
         yield events.Noticed(message=f"{url} was not asked: the desired count of what was released is 0")
     else:
         yield from serving.prove(url, settings, commit=release.plan.commit, clock=release.clock, get=release.get)
+
+
+def _wanted(release: Release) -> int:
+    """Return how many tasks a release wants that moves nothing: what runs already has to serve too."""
+    if release.plan.moving:
+        return 0
+    names = [one.name for one in release.plan.services]
+    found = rollout.describe(release.account.ecs, release.cluster, names)
+    return sum(one.get("desiredCount", 0) for one in found.values())
 
 
 def _short(arn: str) -> str:

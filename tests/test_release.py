@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploylib import config, events, plan, release
+from deploylib import config, events, ledger, plan, release
 from deploylib.errors import (
     AwsError,
+    ContractError,
     ImageError,
     MigrationError,
     NotRestoredError,
@@ -77,11 +78,22 @@ def kinds(seen: list[events.Event]) -> list[str]:
     return [type(one).__name__ for one in seen if not isinstance(one, events.Progressed | events.MigrationLogged)]
 
 
+def wrote(world: World) -> tuple[str, ...]:
+    """What was written, the ledger apart."""
+    return tuple(one for one in world.aws.wrote if one not in {"update_item", "put_item"})
+
+
+def recorded(world: World) -> ledger.Entry:
+    """The newest release in the ledger."""
+    return ledger.entries(world.account.dynamodb, worlds.LEDGER)[0]
+
+
 def test_release_registers_migrates_then_moves_every_service_at_once() -> None:
     world = worlds.world()
     world.push(2)
     seen = run(proposed(world))
     assert kinds(seen) == [
+        "Began",
         *["Registered"] * 2,
         "MigrationStarted",
         "Migrated",
@@ -258,7 +270,7 @@ def test_plan_that_others_overtook_during_the_migration_is_refused_however_young
                 assert 0 <= world.clock.monotonic() - one.observed_at < release.FRESH_SECONDS
                 world.release("web", 3)
                 world.aws.forget_calls()
-    assert world.aws.wrote == ()
+    assert wrote(world) == ()
 
 
 def test_ctrl_c_in_the_rollout_says_what_goes_on_and_the_next_run_follows_it() -> None:
@@ -275,7 +287,7 @@ def test_ctrl_c_in_the_rollout_says_what_goes_on_and_the_next_run_follows_it() -
     world.aws.forget_calls()
     seen = run(again)
     assert kinds(seen)[-1] == "Completed"
-    assert world.aws.wrote == ()
+    assert wrote(world) == ()
 
 
 def test_ctrl_c_in_the_migration_stops_its_task() -> None:
@@ -374,7 +386,7 @@ def test_failing_image_stops_the_release_before_ecs_hears_of_it() -> None:
 
     with pytest.raises(ImageError):
         list(release.execute(proposed(world), broken()))
-    assert world.aws.wrote == ()
+    assert wrote(world) == ()
 
 
 def test_update_that_aws_refuses_in_the_middle_brings_the_others_back() -> None:
@@ -424,7 +436,9 @@ def test_release_of_one_service_of_two_tasks_stays_within_its_budget_of_calls() 
     assert calls["ecs:RegisterTaskDefinition"] == calls["ecs:UpdateService"] == 1
     assert calls["ecs:ListTasks"] == 1
     assert calls["ecs:DescribeServices"] < looks
-    assert calls.total() <= looks + 2 + calls["ecs:ListTasks"] + calls["ecs:DescribeTasks"]
+    in_ledger = {key: count for key, count in calls.items() if key.startswith("dynamodb:")}
+    assert in_ledger == {"dynamodb:UpdateItem": 2, "dynamodb:PutItem": 1}  # its number, its beginning, its end
+    assert calls.total() <= looks + 2 + 3 + calls["ecs:ListTasks"] + calls["ecs:DescribeTasks"]
 
 
 def test_ctrl_c_while_images_are_built_says_that_nothing_was_touched() -> None:
@@ -437,7 +451,7 @@ def test_ctrl_c_while_images_are_built_says_that_nothing_was_touched() -> None:
     with pytest.raises(KeyboardInterrupt) as interrupted:
         list(release.execute(proposed(world), building()))
     assert "no service was touched" in interrupted.value.__notes__[0]
-    assert world.aws.wrote == ()
+    assert wrote(world) == ()
 
 
 def test_ctrl_c_while_services_go_back_says_so() -> None:
@@ -448,3 +462,156 @@ def test_ctrl_c_while_services_go_back_says_so() -> None:
             if isinstance(event, events.Restoring) and event.service == "job":
                 world.clock.after(1, interrupt)
     assert "bringing the previous release back" in interrupted.value.__notes__[0]
+
+
+def test_ledger_has_the_release_before_anything_else_is_written() -> None:
+    world = worlds.world()
+    seen: list[str] = []
+
+    def building() -> Generator[events.Event, None, Mapping[str, str]]:
+        begun = recorded(world)
+        seen.extend((begun.verdict, begun.commit, begun.by, *begun.images))
+        yield from ()
+        return worlds.digests(2)
+
+    list(release.execute(replace(proposed(world), by="arn:aws:iam::111111111111:user/ada"), building()))
+    assert seen == ["running", worlds.COMMITS[2], "arn:aws:iam::111111111111:user/ada", *worlds.ROLES]
+
+
+def test_ledger_has_what_a_completed_release_is_made_of() -> None:
+    world = worlds.world()
+    before = {one.key: one.revision for one in world.live().services}
+    completed = run(proposed(world))[-1]
+    found = recorded(world)
+    assert isinstance(completed, events.Completed)
+    assert (found.number, found.verdict) == (completed.release, "completed")
+    assert found.images == worlds.digests(2)
+    assert found.previous == before
+    assert found.services == {one.key: one.revision for one in world.live().services}
+
+
+def test_ledger_has_the_digests_of_images_that_the_release_built() -> None:
+    world = worlds.world()
+    one = proposed(world)
+    one = replace(one, plan=replace(one.plan, images=worlds.image_plans(2, action="build")))
+
+    def building() -> Generator[events.Event, None, Mapping[str, str]]:
+        assert recorded(world).images == {}
+        yield events.Pushed(image="base", digest="sha256:0", seconds=1)
+        for role, digest in worlds.digests(2).items():
+            yield events.Pushed(image=role, digest=digest, seconds=1)
+        return worlds.digests(2)
+
+    list(release.execute(one, building()))
+    assert (recorded(world).images, recorded(world).base) == (worlds.digests(2), "sha256:0")
+
+
+def test_ledger_says_that_a_release_was_rolled_back_and_why() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=0.2)
+    failing(proposed(world), RolledBackError)
+    assert recorded(world).verdict == "rolled back"
+    assert recorded(world).reason.startswith("job: rolled back")
+
+
+def test_ledger_says_that_a_release_failed_at_its_images_or_its_migration() -> None:
+    world = worlds.world()
+
+    def broken() -> Generator[events.Event, None, Mapping[str, str]]:
+        yield events.BuildStarted(image="web", reason="its files changed")
+        raise ImageError("web: the build failed\nSTEP 3: export TOKEN=hunter2")
+
+    with pytest.raises(ImageError):
+        list(release.execute(proposed(world), broken()))
+    assert (recorded(world).verdict, recorded(world).reason) == ("failed", "web: the build failed")
+    world.ecs.behave(image=worlds.digest("web", 2), command=worlds.MIGRATE, exits=1)
+    failing(proposed(world), MigrationError)
+    assert (recorded(world).number, recorded(world).verdict) == (2, "failed")
+
+
+def test_ledger_says_that_a_release_was_interrupted_and_that_the_next_one_completed_it() -> None:
+    world = worlds.world()
+    with pytest.raises(KeyboardInterrupt):
+        for event in release.execute(proposed(world), ready(worlds.digests(2))):
+            if isinstance(event, events.RolloutStarted) and event.service == "job":
+                world.clock.after(4, interrupt)
+    assert recorded(world).verdict == "interrupted"
+    run(proposed(world))
+    assert (recorded(world).number, recorded(world).verdict) == (2, "completed")
+    assert recorded(world).services == {one.key: one.revision for one in world.live().services}
+
+
+def test_follower_who_leaves_a_release_interrupts_it() -> None:
+    world = worlds.world()
+    steps = release.execute(proposed(world), ready(worlds.digests(2)))
+    for event in steps:
+        if isinstance(event, events.Registered):
+            break
+    steps.close()
+    assert recorded(world).verdict == "interrupted"
+
+
+def test_ledger_that_cannot_be_written_at_the_end_does_not_hide_the_verdict() -> None:
+    for fails in (False, True):
+        world = worlds.world()
+        if fails:
+            world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=0.2)
+        seen: list[events.Event] = []
+        error = None
+        try:
+            for event in release.execute(proposed(world), ready(worlds.digests(2))):
+                seen.append(event)
+                if isinstance(event, events.Registered):
+                    world.aws.dynamodb.refuse("update_item", "InternalServerError")
+        except RolledBackError as rolled_back:
+            error = rolled_back
+        said = error.__notes__[0] if error else next(one.message for one in seen if isinstance(one, events.Noticed))
+        assert said.startswith(f"the ledger does not know that release 1 {'was rolled back' if fails else 'completed'}")
+        assert (kinds(seen)[-1] == "Completed") is not fails
+        assert recorded(world).verdict == "running"
+
+
+def test_release_does_not_begin_without_the_ledger() -> None:
+    world = worlds.world()
+    world.aws.dynamodb.tables.clear()
+    with pytest.raises(ContractError, match="ledger"):
+        run(proposed(world))
+    assert wrote(world) == ()
+
+
+def test_what_runs_although_no_release_of_it_completed_is_proved_and_recorded() -> None:
+    world = worlds.world()
+    serving = config.Serving(path="/version", contains="{commit}", timeout_seconds=10)
+    environment = worlds.environment(serving=serving)
+    made = plan.plan_release(
+        environment,
+        world.live(),
+        worlds.image_plans(1),
+        commit=worlds.COMMITS[1],
+        dirty=False,
+        release="release-1",
+        recorded=worlds.digests(3),
+    )
+    assert not made.nothing_to_do
+    one = replace(proposed(world, 1, serving=serving), plan=made)
+    assert kinds(run(one, 1)) == ["Began", "Served", "Completed"]
+    assert wrote(world) == ()
+    assert recorded(world).services == {one.key: one.based_on for one in made.services}
+    silent = replace(one, get=lambda _: (503, ""))
+    with pytest.raises(NotRestoredError):
+        run(silent, 1)
+    assert recorded(world).verdict == "not restored"
+
+
+def test_what_the_last_completed_release_was_made_of_is_nothing_to_do() -> None:
+    world = worlds.world()
+    made = plan.plan_release(
+        worlds.environment(),
+        world.live(),
+        worlds.image_plans(1),
+        commit=worlds.COMMITS[2],
+        dirty=False,
+        release="release-1",
+        recorded=worlds.digests(1),
+    )
+    assert made.nothing_to_do

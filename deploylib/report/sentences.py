@@ -17,6 +17,11 @@ def sentence(event: events.Event) -> str:
 
 
 @sentence.register
+def _began(event: events.Began) -> str:
+    return f"release {event.release} begins"
+
+
+@sentence.register
 def _build_started(event: events.BuildStarted) -> str:
     return f"image {event.image}: building, {event.reason}"
 
@@ -133,7 +138,8 @@ def _noticed(event: events.Noticed) -> str:
 @sentence.register
 def _completed(event: events.Completed) -> str:
     calls = f", {event.calls} {'call' if event.calls == 1 else 'calls'} to AWS" if event.calls else ""
-    return f"released in {elapsed(event.seconds)}{calls}"
+    which = f"release {event.release} completed" if event.release else "released"
+    return f"{which} in {elapsed(event.seconds)}{calls}"
 
 
 def standing(one: events.Standing) -> str:
