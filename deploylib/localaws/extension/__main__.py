@@ -87,6 +87,7 @@ def _ministack_environment(chosen: Settings, host: str) -> dict[str, str]:
         "MINISTACK_HOSTNAME": chosen.instance,
         "MINISTACK_DOCKER_TIMEOUT": str(chosen.docker_timeout_seconds),
         "LOG_LEVEL": chosen.log_level,
+        "RDS_BASE_PORT": os.environ.get("RDS_BASE_PORT") or str(chosen.database_port),
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "PERSIST_STATE": "0",

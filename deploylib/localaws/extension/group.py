@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, ImageNotFound
 from ministack.services import ecs, ecs_metadata
 
 from deploylib.localaws.extension import containers, logs, order
@@ -120,7 +120,10 @@ class Group:
         stock = self._stock_arguments(next(iter(self.containers.values())), {})
         name = containers.container_name(self._definition, "pause", self._record.id)
         made = containers.namespace_arguments(stock, name, self._record.arn, stock["labels"])
-        self._pause = self._create(self._engine.pause_image(), made)
+        try:
+            self._pause = self._create(self._engine.pause_image(), made)
+        except ImageNotFound:  # another emulator that went down has just removed it
+            self._pause = self._create(self._engine.pause_image(), made)
 
     def _metadata_token(self, container: Mapping[str, Any], variables: dict[str, str]) -> str:
         task, host_mode = self._record.task, self._definition.get("networkMode") == "host"

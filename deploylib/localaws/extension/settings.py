@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 PREFIX = "LOCALAWS_"
 LABEL = "deploylib.localaws.instance"
+FIRST_PORT = 4566
+FIRST_DATABASE_PORT, DATABASE_PORTS, EMULATORS = 15432, 10, 1000
 
 
 class SettingsError(Exception):
@@ -22,7 +24,7 @@ class Settings:
     """One emulator's settings. Times are seconds; `docs/local-aws.md` has the table."""
 
     instance: str = "localaws"
-    port: int = 4566
+    port: int = FIRST_PORT
     bind: tuple[str, ...] = ()
     account_id: str = "000000000000"
     region: str = "us-east-1"
@@ -42,6 +44,11 @@ class Settings:
     def labels(self) -> dict[str, str]:
         """Return the labels that every container, network and volume of this emulator carries."""
         return {LABEL: self.instance}
+
+    @property
+    def database_port(self) -> int:
+        """Return where to look for free ports of databases: two emulators that look at once must not find the same."""
+        return FIRST_DATABASE_PORT + (self.port - FIRST_PORT) % EMULATORS * DATABASE_PORTS
 
 
 def read(environ: Mapping[str, str]) -> Settings:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -13,6 +14,14 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs/local-aws.md"
 def test_an_empty_environment_gives_the_defaults() -> None:
     assert read({}) == Settings()
     assert read({"LOCALAWS_PORT": "", "LOCALAWS_STATE_DIR": ""}) == Settings()
+
+
+def test_two_emulators_look_for_ports_of_databases_in_different_places() -> None:
+    ports = {Settings(port=port).database_port for port in range(4566, 5566)}
+    assert len(ports) == 1000
+    assert min(b - a for a, b in itertools.pairwise(sorted(ports))) == 10
+    assert Settings(port=4566).database_port == 15432
+    assert 1024 < min(ports) < max(Settings(port=port).database_port for port in (1, 65435)) < 32768
 
 
 def test_each_variable_is_read_as_its_field() -> None:
