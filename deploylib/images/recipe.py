@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from deploylib.config import RoleImage
 from deploylib.errors import ConfigError
-from deploylib.images import dockerfile, labels, template
+from deploylib.images import dockerfile, labels, tags, template
 from deploylib.images.context import Context
 from deploylib.images.fingerprint import SHORT, Ingredients
 
@@ -190,7 +190,7 @@ class _Kitchen:
             arguments=(*draft.arguments, *_proxies(settings.build_args)),
             ingredients=ingredients,
             fingerprint=fingerprint,
-            tags=_tags(image, fingerprint, self.checkout),
+            tags=tags.all_of(self.environment, image, fingerprint, self.checkout),
             revision=self.checkout.revision,
             parents=parents,
             origin=taken.origin,
@@ -250,17 +250,6 @@ def _how_to_be_specific(image: str) -> str:
         return "the base is the same in every environment: use the name in a role's Dockerfile"
     flag = f"images.roles.{image}.environment_specific = true"
     return f"such an image cannot be promoted; if it has to depend on its environment: {flag}"
-
-
-def content_tag(image: str, fingerprint: str) -> str:
-    """Return the tag that says what is in the image."""
-    return f"{image}-{fingerprint[:SHORT]}" if image == BASE else f"{image}-c{fingerprint[:SHORT]}"
-
-
-def _tags(image: str, fingerprint: str, checkout: Checkout) -> tuple[str, ...]:
-    """Return the content tag, and for a role that is made of nothing but a commit, that commit's tag."""
-    content = content_tag(image, fingerprint)
-    return (content,) if image == BASE or checkout.dirty else (content, f"{image}-{checkout.commit[:SHORT]}")
 
 
 def _refuse_undeclared(image: str, settings: BaseImage | RoleImage, declared: tuple[str, ...]) -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from deploylib.errors import AwsError, ContractError, ImageError
-from deploylib.images import reference, tags
+from deploylib.images import reference
+from deploylib.images.tags import KEPT, is_content
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -190,8 +191,8 @@ def _take_off(ecr: ECRClient, repository: str, holders: Mapping[str, str]) -> No
             return
         raise
     for image in images:
-        if not any(tags.is_content(tag) for tag in image.tags if tag not in holders):
-            put_tag(ecr, repository, f"{tags.KEPT}{image.digest.rpartition(':')[2][:12]}", digest=image.digest)
+        if not any(is_content(tag) for tag in image.tags if tag not in holders):
+            put_tag(ecr, repository, f"{KEPT}{image.digest.rpartition(':')[2][:12]}", digest=image.digest)
     named: list[ImageIdentifierTypeDef] = [{"imageTag": tag} for tag in holders]
     if failures := _delete(ecr, repository, named):
         tag, why = next(iter(failures.items()))

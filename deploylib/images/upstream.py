@@ -25,6 +25,7 @@ from deploylib.errors import (
 from deploylib.images import labels, reference, registry
 from deploylib.images.credentials import Credentials
 from deploylib.images.distribution import Registries, RegistryError
+from deploylib.images.tags import is_content
 from deploylib.toolchain import engine as engines
 from deploylib.toolchain.os_image import RECIPE_LABEL
 
@@ -137,7 +138,7 @@ def newest(held: Iterable[registry.Held]) -> dict[str, registry.Held]:
 def _named(tags: Iterable[str]) -> Iterator[str]:
     """Yield the image that each content tag is of."""
     for tag in tags:
-        if registry.CONTENT_TAG.fullmatch(tag):
+        if is_content(tag):
             yield tag.rpartition("-")[0]
 
 
