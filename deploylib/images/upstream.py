@@ -22,7 +22,7 @@ from deploylib.errors import (
     RefusedError,
     ToolMissingError,
 )
-from deploylib.images import labels, reference, registry
+from deploylib.images import labels, reference, registry, tags
 from deploylib.images.credentials import Credentials
 from deploylib.images.distribution import Registries, RegistryError
 from deploylib.images.tags import is_content
@@ -135,9 +135,9 @@ def newest(held: Iterable[registry.Held]) -> dict[str, registry.Held]:
     return found
 
 
-def _named(tags: Iterable[str]) -> Iterator[str]:
+def _named(names: Iterable[str]) -> Iterator[str]:
     """Yield the image that each content tag is of."""
-    for tag in tags:
+    for tag in names:
         if is_content(tag):
             yield tag.rpartition("-")[0]
 
