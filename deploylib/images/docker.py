@@ -1,90 +1,67 @@
 """The container engine's command line, for what a deploy needs of it: build one image, push one image.
 
-BuildKit where the client has buildx, the classic builder elsewhere. Both get the context as it is on disk, with its
-ignore file, and the rendered Dockerfile from a temporary folder, so that nothing is written into the context.
+Whatever builds gets the context as it is on disk, with its ignore file, and the rendered Dockerfile from a temporary
+folder, so that nothing is written into the context. `ability` says which builder that is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
-from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from deploylib import process
-from deploylib.errors import ImageError, ProcessError, ToolMissingError
-from deploylib.images import labels
+from deploylib.errors import ImageError, ProcessError
+from deploylib.images import ability, buildlog, features, labels
+from deploylib.images.buildlog import Log, TagTakenError
+from deploylib.images.parents import Parents
+from deploylib.images.supplies import Supplies
 from deploylib.toolchain import engine as engines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from deploylib.images.ability import Ability
+    from deploylib.images.buildlog import Line
     from deploylib.images.recipe import Recipe
-    from deploylib.images.supplies import Supplies
     from deploylib.toolchain.engine import Engine
 
-    Line = Callable[[str], None]
+__all__ = ["Docker", "TagTakenError", "asked", "connect"]
 
-LAST_LINES = 20
-ANSWER_SECONDS = 30
 OFF = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}  # they would make of every image an index of two
+CACHE = "type=registry,ref={reference}"
+CACHE_OPTIONS = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"  # as ECR takes it
+SECRET = "BUILD_SECRET_{number}"  # noqa: S105  # a variable's name
 
-_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_NOTICE = re.compile(
-    r"DEPRECATED: The legacy builder is deprecated|\s+BuildKit is currently disabled|\s+environment-variable\."
-    r"|\s+Install the buildx component|\s+https://docs\.docker\.com/go/buildx"
-    # what the classic builder says of its own containers and layers
-    r"| ---> (?:Using cache|(?:Running in )?[0-9a-f]{12})$|Sending build context "
-    r"|Removing intermediate container |Successfully (?:built|tagged) "
-    r"|Step \d+/\d+ : LABEL deploylib\."
-)
 _PUSHED = re.compile(r"digest: (sha256:[0-9a-f]{64})")
-_TAKEN = re.compile(r"immutable|cannot be overwritten|tag already exists", re.IGNORECASE)
-_HINTS = (
-    (r"denied|unauthorized|no basic auth|\b403\b", "these credentials may not use that registry"),
-    (
-        r"refused|no such host|timeout|\bEOF\b|reset by peer|\b50\d\b",
-        "does the registry answer? Then repeat the command",
-    ),
-    (r"no space left", "docker system prune"),
-)
-
-
-class TagTakenError(ImageError):
-    """The tag is another image's, and tags of this repository are immutable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Docker:
-    """An engine that was asked what it can: `buildkit`, and the `platform` that it builds for by itself."""
+    """An engine that was asked what it can, and the *given* things that go into builds."""
 
-    program: str
+    ability: Ability
     variables: Mapping[str, str]
-    buildkit: bool
-    platform: str
+    given: Supplies = field(default_factory=Supplies)
+    parents: Parents
 
     def build(self, recipe: Recipe, reference: str, *, base: str, line: Line, use_cache: bool = True) -> None:
         """Build *recipe*, standing on *base*, as *reference*; hand each line of the log to *line*.
 
-        Raises `ImageError` with the last lines of the log.
+        Raises `ImageError` with the last lines of the log, in which no secret is.
         """
-        if recipe.own_ignore is not None and not self.buildkit:
-            raise ImageError(
-                f"image {recipe.image}: only BuildKit reads {recipe.dockerfile}.dockerignore, and buildx is missing",
-                hint="install docker-buildx, or put the rules into .dockerignore",
-            )
-        text, arguments = recipe.standing_on(base)
-        with tempfile.TemporaryDirectory(prefix="dockerfile-") as folder:
-            dockerfile = Path(folder, "Dockerfile")
-            dockerfile.write_text(f"{text}\n{labels.instructions(recipe.labels_on(base), text)}\n")
-            if recipe.own_ignore is not None:
-                Path(folder, "Dockerfile.dockerignore").write_text(recipe.own_ignore)
-            given = (f"--build-arg={name}={value}" for name, value in arguments)
-            options = (*self._options(recipe), *given, *(() if use_cache else ("--no-cache",)))
-            argv = (self.program, "build", *options, f"--file={dockerfile}", f"--tag={reference}", str(recipe.context))
-            self._run(argv, line, failed=f"image {recipe.image} was not built")
+        features.refuse_unknown(recipe, self.ability)
+        failed = f"image {recipe.image} was not built"
+        secrets = {name: self.given.secrets[parameter] for name, (_, parameter) in _secrets(recipe).items()}
+        log = Log(line=line, secrets=buildlog.maskable(secrets.values()))
+        with _refused(failed, log), _written(recipe, base) as dockerfile:
+            pinned = self.parents.pinned(recipe, log)
+            options = (*self._options(recipe, use_cache=use_cache), *pinned, *_arguments(recipe, base))
+            argv = (*self._verb, *options, f"--file={dockerfile}", f"--tag={reference}", str(recipe.context))
+            process.stream(argv, log, env={**self.variables, **secrets})
 
     def push(self, image: str, reference: str) -> str:
         """Push *reference*, and return the digest that the engine tells, if it does.
@@ -92,29 +69,38 @@ class Docker:
         Raises `TagTakenError` when the tag is another image's, `ImageError` with the last lines otherwise.
         """
         told: list[str] = []
-        argv = (self.program, "push", reference)
-        self._run(
-            argv, lambda text: told.extend(_PUSHED.findall(text)), failed=f"image {image} was not pushed to {reference}"
-        )
+        log = Log(line=lambda text: told.extend(_PUSHED.findall(text)))
+        with _refused(f"image {image} was not pushed to {reference}", log):
+            process.stream((self.ability.program, "push", reference), log, env=self.variables)
         return told[-1] if told else ""
 
-    def _options(self, recipe: Recipe) -> Iterator[str]:
-        yield from ("--progress=plain", "--load") if self.buildkit else ("--force-rm",)
-        if recipe.ingredients.platform != self.platform:
-            yield f"--platform={recipe.ingredients.platform}"
+    @property
+    def _verb(self) -> tuple[str, ...]:
+        return (self.ability.program, *(("buildx",) if self.ability.kind == "buildx" else ()), "build")
 
-    def _run(self, argv: tuple[str, ...], line: Line, *, failed: str) -> None:
-        log = _Log(line=line)
-        try:
-            process.stream(argv, log, env=self.variables)
-        except ProcessError as error:
-            _refuse(failed, tuple(log.last), error)
+    def _options(self, recipe: Recipe, *, use_cache: bool) -> Iterator[str]:
+        kind = self.ability.kind
+        yield from {"buildx": ("--progress=plain", "--load"), "buildkit": ("--progress=plain",)}.get(
+            kind, ("--force-rm",)
+        )
+        if recipe.ingredients.platform != self.ability.platform:
+            yield f"--platform={recipe.ingredients.platform}"
+        for variable, (secret, _) in _secrets(recipe).items():
+            yield f"--secret=id={secret},env={variable}"
+        if not use_cache:
+            yield "--no-cache"
+        if self.given.cache_repository and self.ability.keeps_cache:
+            kept = CACHE.format(reference=f"{self.given.cache_repository}:{recipe.image}")
+            yield from (f"--cache-from={kept}",) if use_cache else ()
+            yield f"--cache-to={kept},{CACHE_OPTIONS}"
+        yield from ("--sbom=true",) if self.given.sbom else ()
+        yield from ("--provenance=mode=max",) if self.given.provenance else ()
 
 
 def connect(given: Supplies) -> Docker:
     """Return the engine of this machine with what it is *given*.
 
-    Raises `ToolMissingError` when none answers.
+    Raises `ToolMissingError` when none answers, `ImageError` when it cannot hold the attestations that are wanted.
     """
     return asked(engines.find(), given)
 
@@ -122,54 +108,50 @@ def connect(given: Supplies) -> Docker:
 def asked(engine: Engine, given: Supplies) -> Docker:
     """Return *engine* with what it answered about itself."""
     variables = {**engine.environ, **given.variables}
-    buildkit = engine.name == "docker" and _has_buildx(engine, variables)
-    return Docker(
-        program=engine.program,
-        variables={**variables, **OFF, "DOCKER_BUILDKIT": str(int(buildkit))},
-        buildkit=buildkit,
-        platform=_platform(engine, variables),
-    )
+    able = ability.ask(engine, variables)
+    _refuse_attestations(able, given)
+    variables |= {**OFF, "DOCKER_BUILDKIT": str(int(able.kind in {"buildx", "buildkit"}))}
+    if able.kind == "podman" and "DOCKER_CONFIG" in variables:
+        variables["REGISTRY_AUTH_FILE"] = f"{variables['DOCKER_CONFIG']}/auth.json"
+    return Docker(ability=able, variables=variables, given=given, parents=Parents(ability=able, variables=variables))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Log:
-    """A log as a person wants it: no colours, no empty lines, no notice of what we know."""
-
-    line: Line
-    last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
-
-    def __call__(self, raw: str) -> None:
-        text = _COLOUR.sub("", raw).rstrip()
-        if text.strip() and not _NOTICE.match(text):
-            self.last.append(text)
-            self.line(text)
-
-
-def _refuse(failed: str, last: tuple[str, ...], error: ProcessError) -> NoReturn:
-    log = "\n".join(last)
-    message = f"{failed} (exit code {error.returncode})\n{log}".rstrip()
-    if _TAKEN.search(log):
-        raise TagTakenError(
-            f"{failed}: the tag is another image's already, and tags there are immutable\n{log}",
-            hint="change what the image is made of, so that it gets a tag of its own",
-        ) from error
-    raise ImageError(message, hint=_hint(log)) from error
-
-
-def _hint(log: str) -> str:
-    return next((hint for pattern, hint in _HINTS if re.search(pattern, log, re.IGNORECASE)), "")
-
-
-def _has_buildx(engine: Engine, variables: Mapping[str, str]) -> bool:
-    any_code = tuple(range(256))
-    argv = (engine.program, "buildx", "version")
-    return process.run(argv, env=variables, ok=any_code, timeout_seconds=ANSWER_SECONDS).returncode == 0
-
-
-def _platform(engine: Engine, variables: Mapping[str, str]) -> str:
-    """Return what the engine builds for when nobody says: passing that would cost old engines their experiments."""
-    argv = (engine.program, "version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")
+@contextlib.contextmanager
+def _refused(failed: str, log: Log) -> Iterator[None]:
     try:
-        return process.run(argv, env=variables, timeout_seconds=ANSWER_SECONDS).stdout.strip()
+        yield
     except ProcessError as error:
-        raise ToolMissingError(f"the container engine does not answer: {error}", hint="make setup") from error
+        buildlog.refuse(failed, log, error)
+
+
+@contextlib.contextmanager
+def _written(recipe: Recipe, base: str) -> Iterator[Path]:
+    """Yield the rendered Dockerfile, with its labels, beside its own ignore file."""
+    text, _ = recipe.standing_on(base)
+    with tempfile.TemporaryDirectory(prefix="dockerfile-") as folder:
+        dockerfile = Path(folder, "Dockerfile")
+        dockerfile.write_text(f"{text}\n{labels.instructions(recipe.labels_on(base), text)}\n")
+        if recipe.own_ignore is not None:
+            Path(folder, "Dockerfile.dockerignore").write_text(recipe.own_ignore)
+        yield dockerfile
+
+
+def _arguments(recipe: Recipe, base: str) -> Iterator[str]:
+    _, arguments = recipe.standing_on(base)
+    yield from (f"--build-arg={name}={value}" for name, value in arguments)
+
+
+def _secrets(recipe: Recipe) -> dict[str, tuple[str, str]]:
+    """Return the id and the parameter of each secret by the variable that takes it to the builder."""
+    return {SECRET.format(number=number): pair for number, pair in enumerate(sorted(recipe.secrets.items()))}
+
+
+def _refuse_attestations(able: Ability, given: Supplies) -> None:
+    wanted = " and ".join(name for name in ("sbom", "provenance") if getattr(given, name))
+    if wanted and not able.attests:
+        raise ImageError(
+            f"images.{wanted.replace(' and ', ' and images.')}: attestations need buildx with its driver `docker` and "
+            f"an engine that keeps images in containerd; here is {able.name}",
+            hint='add {"features": {"containerd-snapshotter": true}} to /etc/docker/daemon.json of Docker 24 or later '
+            f"and restart it, or set images.{wanted.split()[0]} = false",
+        )

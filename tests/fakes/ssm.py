@@ -40,7 +40,7 @@ class FakeSsm(FakeClient):
         decrypt = bool(request.get("WithDecryption"))
         return {
             "Parameters": [self._describe(name, len(self.parameters[name]), decrypt=decrypt) for name in known],
-            "InvalidParameters": [name for name in request["Names"] if name not in known],
+            **({"InvalidParameters": unknown} if (unknown := sorted(set(request["Names"]) - set(known))) else {}),
         }
 
     @operation

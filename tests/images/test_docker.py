@@ -1,75 +1,28 @@
 from __future__ import annotations
 
-import textwrap
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from deploylib.config import RoleImage
-from deploylib.errors import ImageError, ToolMissingError
-from deploylib.images import docker
-from deploylib.images.docker import Docker, TagTakenError
+from deploylib.errors import ImageError
+from deploylib.images.docker import TagTakenError
 from deploylib.images.recipe import Recipe, recipes
 from deploylib.images.supplies import Supplies
 from deploylib.images.upstream import nobody
-from deploylib.toolchain.engine import Engine
 from tests.images.kitchen import CLEAN, COMMIT, environment, shop, write
+from tests.images.program import Program, program
+
+__all__ = ["program"]
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.images.program import Kind
+
 REFERENCE = "localhost:4566/shop:web-c1"
 BASE = "localhost:4566/shop@sha256:00"
 DIGEST = f"sha256:{'a1' * 32}"
-
-PROGRAM = """\
-    #!/bin/sh
-    printf '%s\\n' "$@" > "$RECORD/argv"
-    env > "$RECORD/env"
-    for word in "$@"; do
-      case $word in --file=*) cp -r "$(dirname "${word#--file=}")" "$RECORD/given" ;; esac
-    done
-    cat "$RECORD/says"
-    exit "$(cat "$RECORD/code")"
-"""
-
-
-@dataclass(frozen=True)
-class Program:
-    """A `docker` that keeps what it was given, says what it is told and ends as it is told."""
-
-    folder: Path
-
-    def will(self, *says: str, code: int = 0) -> None:
-        (self.folder / "says").write_text("".join(f"{line}\n" for line in says))
-        (self.folder / "code").write_text(str(code))
-
-    def docker(self, *, buildkit: bool = False, platform: str = "linux/amd64") -> Docker:
-        return Docker(program=self.path, variables={"RECORD": str(self.folder)}, buildkit=buildkit, platform=platform)
-
-    @property
-    def path(self) -> str:
-        return str(self.folder / "docker")
-
-    @property
-    def argv(self) -> list[str]:
-        return (self.folder / "argv").read_text().splitlines()
-
-    @property
-    def dockerfile(self) -> str:
-        return (self.folder / "given/Dockerfile").read_text()
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    folder = tmp_path / "program"
-    folder.mkdir()
-    (folder / "docker").write_text(textwrap.dedent(PROGRAM))
-    (folder / "docker").chmod(0o755)
-    made = Program(folder)
-    made.will()
-    return made
 
 
 @pytest.fixture
@@ -116,15 +69,20 @@ def test_the_platform_is_said_only_where_the_engine_has_another(program: Program
 
 
 @pytest.mark.parametrize(
-    ("buildkit", "mine", "others"),
-    [(True, "--progress=plain", "--force-rm"), (False, "--force-rm", "--progress=plain")],
+    ("kind", "verb", "options"),
+    [
+        ("buildx", ["buildx", "build"], {"--progress=plain", "--load"}),
+        ("buildkit", ["build"], {"--progress=plain"}),
+        ("podman", ["build"], {"--force-rm"}),
+        ("classic", ["build"], {"--force-rm"}),
+    ],
 )
 def test_each_builder_gets_its_own_options(
-    program: Program, web: Recipe, *, buildkit: bool, mine: str, others: str
+    program: Program, web: Recipe, kind: Kind, verb: list[str], options: set[str]
 ) -> None:
-    program.docker(buildkit=buildkit).build(web, REFERENCE, base=BASE, line=nothing)
-    assert mine in program.argv
-    assert others not in program.argv
+    program.docker(kind).build(web, REFERENCE, base=BASE, line=nothing)
+    assert program.argv[: len(verb)] == verb
+    assert {"--progress=plain", "--load", "--force-rm"}.intersection(program.argv) == options
     assert "--no-cache" not in program.argv
 
 
@@ -139,7 +97,7 @@ def own_ignore(root: Path) -> Recipe:
 
 
 def test_buildkit_gets_the_dockerfiles_own_ignore_file(program: Program, tmp_path: Path) -> None:
-    program.docker(buildkit=True).build(own_ignore(tmp_path), REFERENCE, base="", line=nothing)
+    program.docker("buildkit").build(own_ignore(tmp_path), REFERENCE, base="", line=nothing)
     assert (program.folder / "given/Dockerfile.dockerignore").read_text() == "a\n"
 
 
@@ -147,7 +105,7 @@ def test_the_classic_builder_would_not_read_that_file_so_it_is_refused(program: 
     with pytest.raises(ImageError, match=r"^image app: only BuildKit reads Dockerfile\.dockerignore") as caught:
         program.docker().build(own_ignore(tmp_path), REFERENCE, base="", line=nothing)
     assert "put the rules into .dockerignore" in caught.value.hint
-    assert not (program.folder / "argv").exists()
+    assert program.calls == []
 
 
 def test_the_log_comes_line_by_line_without_colours_and_notices(program: Program, web: Recipe) -> None:
@@ -173,6 +131,70 @@ def test_a_failed_build_names_the_image_and_shows_the_last_twenty_lines(program:
     assert first == "image web was not built (exit code 3)"
     assert log == [f"line {number}" for number in range(30, 50)]
     assert caught.value.exit_code == 4
+
+
+def with_secrets(root: Path) -> Recipe:
+    write(root, Dockerfile="FROM scratch\nRUN --mount=type=secret,id=npm npm ci\n")
+    role = RoleImage(dockerfile="Dockerfile", secrets={"npm": "/shop/npm", "key": "/shop/key"})
+    return recipes(environment(root, base=None, roles={"app": role}), CLEAN, nobody)[0]
+
+
+SECRETS = {"/shop/npm": "npm-token-of-shop", "/shop/key": "-----BEGIN KEY-----\nabcdefghij\n{\n", "/other": "other"}
+
+
+def test_a_secret_is_in_the_builders_environment_and_in_no_argument(program: Program, tmp_path: Path) -> None:
+    docker = program.docker("buildkit", Supplies(secrets=SECRETS))
+    docker.build(with_secrets(tmp_path), REFERENCE, base="", line=nothing)
+    assert "--secret=id=key,env=BUILD_SECRET_0" in program.argv
+    assert "--secret=id=npm,env=BUILD_SECRET_1" in program.argv
+    assert "BUILD_SECRET_1=npm-token-of-shop" in program.environ
+    assert not [word for word in program.argv if "npm-token" in word or "BEGIN" in word]
+    assert "other" not in program.environ
+    docker.push("app", REFERENCE)
+    assert "npm-token" not in program.environ
+
+
+def test_a_secret_that_the_build_prints_is_hidden(program: Program, tmp_path: Path) -> None:
+    program.will("#5 0.3 token npm-token-of-shop#5 DONE", "#6 abcdefghij", "#7 {", code=1)
+    lines: list[str] = []
+    with pytest.raises(ImageError) as caught:
+        program.docker("buildkit", Supplies(secrets=SECRETS)).build(
+            with_secrets(tmp_path), REFERENCE, base="", line=lines.append
+        )
+    assert lines == ["#5 0.3 token ***#5 DONE", "#6 ***", "#7 {"]
+    assert "npm-token" not in str(caught.value)
+    assert "npm-token" not in str(caught.value.__cause__)
+
+
+def test_the_classic_builder_takes_no_secrets(program: Program, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="image app: secrets need BuildKit, and here is docker's classic") as caught:
+        program.docker("classic", Supplies(secrets=SECRETS)).build(
+            with_secrets(tmp_path), REFERENCE, base="", line=nothing
+        )
+    assert caught.value.hint.startswith("install buildx")
+    assert program.calls == []
+
+
+@pytest.mark.parametrize(
+    ("driver", "containerd", "kept"),
+    [("docker", False, False), ("docker", True, True), ("docker-container", False, True)],
+)
+def test_layers_are_kept_in_the_registry_where_the_builder_can(
+    program: Program, web: Recipe, driver: str, *, containerd: bool, kept: bool
+) -> None:
+    docker = program.docker("buildx", Supplies(cache_repository="ecr/shop-cache"), driver=driver, containerd=containerd)
+    docker.build(web, REFERENCE, base=BASE, line=nothing)
+    assert ("--cache-from=type=registry,ref=ecr/shop-cache:web" in program.argv) is kept
+    to = "--cache-to=type=registry,ref=ecr/shop-cache:web,mode=max,image-manifest=true,oci-mediatypes=true"
+    assert (f"{to},ignore-error=true" in program.argv) is kept
+    docker.build(web, REFERENCE, base=BASE, line=nothing, use_cache=False)
+    assert not [word for word in program.argv if word.startswith("--cache-from")]
+
+
+def test_attestations_are_asked_for_by_name(program: Program, web: Recipe) -> None:
+    supplies = Supplies(sbom=True, provenance=True)
+    program.docker("buildx", supplies, driver="docker", containerd=True).build(web, REFERENCE, base=BASE, line=nothing)
+    assert {"--sbom=true", "--provenance=mode=max"} <= set(program.argv)
 
 
 def test_a_push_returns_the_digest_that_docker_tells(program: Program) -> None:
@@ -221,29 +243,3 @@ def test_a_refused_push_shows_dockers_words_and_the_next_thing_to_try(program: P
     assert str(caught.value) == f"image web was not pushed to {REFERENCE} (exit code 1)\n{said}"
     assert caught.value.hint.startswith(hint)
     assert bool(caught.value.hint) is bool(hint)
-
-
-def engine(program: Program, monkeypatch: pytest.MonkeyPatch, name: Literal["docker", "podman"] = "docker") -> Engine:
-    monkeypatch.setenv("RECORD", str(program.folder))
-    return Engine(host="unix:///x", program=program.path, name=name, version="1", bridge_address="172.17.0.1")
-
-
-def test_an_engine_is_asked_for_buildx_and_its_platform(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    program.will("linux/arm64")
-    found = docker.asked(engine(program, monkeypatch), Supplies(variables={"DOCKER_CONFIG": "/config"}))
-    assert (found.buildkit, found.platform) == (True, "linux/arm64")
-    assert found.variables["DOCKER_HOST"] == "unix:///x"
-    assert found.variables["DOCKER_CONFIG"] == "/config"
-    assert found.variables["DOCKER_BUILDKIT"] == "1"
-
-
-def test_podman_builds_in_its_own_way(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    program.will("linux/amd64")
-    found = docker.asked(engine(program, monkeypatch, "podman"), Supplies())
-    assert (found.buildkit, found.variables["DOCKER_BUILDKIT"]) == (False, "0")
-
-
-def test_an_engine_that_does_not_answer_is_a_missing_tool(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    program.will("Cannot connect to the Docker daemon", code=1)
-    with pytest.raises(ToolMissingError, match="Cannot connect to the Docker daemon"):
-        docker.asked(engine(program, monkeypatch), Supplies())

@@ -285,7 +285,8 @@ def test_what_the_engine_copies_is_what_the_fingerprint_counts(hub: Registry, tm
     (tmp_path / "to-a").symlink_to("a")
     (tmp_path / ".dockerignore").write_text(f"{ignore}.dockerignore\nDockerfile\n")
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\n{instruction}\n")
-    only = recipes(environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")}), CLEAN, nobody)[0]
+    alone = environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")})
+    only = recipes(alone, CLEAN, nobody)[0]
     reference = f"{hub.repository}:corpus-{case}"
     docker.connect(Supplies()).build(only, reference, base="", line=lambda _: None)
     counted = {one.path for one in only.ingredients.files if one.kind != "link"}

@@ -30,6 +30,7 @@ class FakeEngine:
         self.volumes: list[dict[str, Any]] = []
         self.images: list[dict[str, Any]] = []
         self.deleted: list[str] = []
+        self.version, self.architecture, self.store = "20.10.24", "amd64", "overlay2"
         self._server: socketserver.ThreadingUnixStreamServer | None = None
 
     @property
@@ -70,10 +71,8 @@ class FakeEngine:
         path, query = unquote(urlsplit(target).path), parse_qs(urlsplit(target).query)
         if method == "DELETE":
             return self._delete(path)
-        if path == "/_ping":
-            return 200, "OK"
-        if path == "/version":
-            return 200, {"Version": "4.3.1" if self.podman else "20.10.24"}
+        if path in (about := self._about()):
+            return 200, about[path]
         if path in ("/networks/bridge", "/networks/podman"):
             return (200, self.bridge) if path.endswith("podman") == self.podman else (404, {})
         if image := re.fullmatch("/images/(.+)/json", path):
@@ -83,6 +82,15 @@ class FakeEngine:
         rows = self.images if path == "/images/json" else getattr(self, listed[path])
         rows = [row for row in rows if _matches(row["Labels"], query)]
         return 200, {"Volumes": rows or None} if path == "/volumes" else rows
+
+    def _about(self) -> dict[str, Any]:
+        """Return what it says of itself."""
+        version = "4.3.1" if self.podman else self.version
+        return {
+            "/_ping": "OK",
+            "/version": {"Version": version, "Os": "linux", "Arch": self.architecture},
+            "/info": {"DriverStatus": [["driver-type", self.store]], "DockerRootDir": str(self.socket.parent)},
+        }
 
     def _delete(self, path: str) -> tuple[int, Any]:
         kind, _, name = path.lstrip("/").partition("/")
