@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from deploylib import aws, contract
 from deploylib.errors import RefusedError
 from deploylib.events import Event, Noticed
-from deploylib.images import building, docker, planning, registry, upstream
+from deploylib.images import building, docker, planning, registry, supplies, upstream
 from deploylib.images.recipe import base_recipe
 
 if TYPE_CHECKING:
@@ -82,11 +82,12 @@ def refresh(
     """
     aws.guard(account, environment)
     recipe = base_recipe(environment, checkout, upstream.nobody)
-    repository = contract.read(account.ssm, environment.contract_parameter).repository
+    published = contract.read(account.ssm, environment.contract_parameter)
+    repository, wished = published.repository, supplies.wishes(environment, published.cache_repository)
     plan = planning.plan_image(recipe, registry.present(account.ecr, repository, recipe.tags))
     if plan.action == "build":
         build = building.carry_out(
-            account, repository, (recipe,), (plan,), clock=clock, connect=connect, use_cache=not force
+            account, repository, (recipe,), (plan,), clock=clock, wished=wished, connect=connect, use_cache=not force
         )
         return (yield from build)
     if force:
