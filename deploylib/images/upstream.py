@@ -22,7 +22,7 @@ from deploylib.errors import (
     RefusedError,
     ToolMissingError,
 )
-from deploylib.images import labels, reference, registry, tags
+from deploylib.images import labels, reference, registry
 from deploylib.images.credentials import Credentials
 from deploylib.images.distribution import Registries, RegistryError
 from deploylib.images.tags import is_content
