@@ -163,9 +163,9 @@ class _Workshop:
     def make(self, work: Sequence[tuple[Recipe, ImagePlan]], *, base: str) -> Generator[Event, None, dict[str, str]]:
         """Build all of *work* on the base with the digest *base*, test all, push all; return their digests."""
         tested = [plan.image for _, plan in work if plan.image in self.tests.images]
-        yield from _together({plan.image: self._building(recipe, plan, base) for recipe, plan in work})
-        yield from _together({image: self._testing(image) for image in tested}, stop=self.tests.stop)
-        return (yield from _together({plan.image: self._pushing(plan) for _, plan in work}))
+        yield from together({plan.image: self._building(recipe, plan, base) for recipe, plan in work})
+        yield from together({image: self._testing(image) for image in tested}, stop=self.tests.stop)
+        return (yield from together({plan.image: self._pushing(plan) for _, plan in work}))
 
     def _building(self, recipe: Recipe, plan: ImagePlan, base: str) -> Job:
         def build(emit: Emit) -> str:
@@ -232,7 +232,7 @@ class _Ended:
     error: BaseException | None = None
 
 
-def _together(
+def together(
     jobs: Mapping[str, Job], *, stop: Callable[[], None] = lambda: None
 ) -> Generator[Event, None, dict[str, str]]:
     """Run *jobs* at once and yield what they say; the first that fails stops the others, with the help of *stop*."""
