@@ -78,4 +78,4 @@ def test_the_base_takes_locked_packages_only() -> None:
     lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     assert "://" not in lock
     pins = re.findall(r"^[a-z0-9-]+==\S+", lock, re.MULTILINE)
-    assert {pin.split("==")[0] for pin in pins} >= {"alembic", "flask", "gunicorn", "psycopg", "psycopg-pool"}
+    assert {pin.split("==")[0] for pin in pins} >= {"alembic", "flask", "gunicorn", "psycopg", "psycopg-pool", "redis"}

@@ -10,6 +10,7 @@ from guestbook.task import Container, Task
 from guestbook.web.application import create_application, source_hash
 from guestbook.web.book import BookError, Entry, Page, Worker
 from guestbook.web.release import Release, release_from
+from guestbook.web.visits import Visits
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -53,9 +54,14 @@ class MemoryBook:
         return "0002"
 
 
-def client_of(book: MemoryBook, *, task: Task | None = TASK) -> FlaskClient:
+def client_of(book: MemoryBook, *, task: Task | None = TASK, visits: Visits | None = None) -> FlaskClient:
     release = Release(commit=COMMIT, greeting="Good morning")
-    return create_application(book, release, lambda: task).test_client()
+    return create_application(book, release, lambda: task, visits=visits).test_client()
+
+
+def shown_visits(page: str) -> str | None:
+    found = re.search(r"<dt>Visits</dt><dd>(.*?)</dd>", page)
+    return found[1] if found else None
 
 
 def test_the_page_shows_what_is_deployed() -> None:
@@ -183,6 +189,35 @@ def test_every_live_part_can_be_found_again() -> None:
     live = re.findall(r"<[^>]*data-live[^>]*>", page)
     assert len(live) == 6
     assert all(re.search(r'\bid="\w+"', tag) for tag in live)
+
+
+class Clicker:
+    """Counts in memory, as Redis would."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def incr(self, name: str) -> int:
+        self.count += 1
+        return self.count
+
+    def get(self, name: str) -> bytes | None:
+        return str(self.count).encode()
+
+
+def test_visits_are_counted_where_somebody_counts() -> None:
+    client = client_of(MemoryBook(), visits=Visits(Clicker()))
+    assert [shown_visits(client.get("/").text) for _ in range(2)] == ["1", "2"]
+
+
+def test_the_page_that_looks_again_is_no_visit() -> None:
+    client = client_of(MemoryBook(), visits=Visits(Clicker()))
+    client.get("/")
+    assert shown_visits(client.get("/", headers={"Sec-Fetch-Dest": "empty"}).text) == "1"
+
+
+def test_without_a_counter_no_number_is_shown() -> None:
+    assert shown_visits(client_of(MemoryBook()).get("/").text) is None
 
 
 def test_two_commits_have_two_colours() -> None:

@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from guestbook.task import Task
     from guestbook.web.book import Book, Page
     from guestbook.web.release import Release
+    from guestbook.web.visits import Visits
 
 FORM_BYTES = 16 * 1024
 BLANK = Draft(name="", message="", mistakes={})
 OK, UNPROCESSABLE, UNAVAILABLE, SEE_OTHER = 200, 422, 503, 303
 
 
-def create_application(book: Book, release: Release, read_task: Callable[[], Task | None]) -> Flask:
-    """Make the WSGI application."""
-    site = Site(book, release, read_task)
+def create_application(
+    book: Book, release: Release, read_task: Callable[[], Task | None], *, visits: Visits | None = None
+) -> Flask:
+    """Make the WSGI application; without *visits* nobody counts."""
+    site = Site(book, release, read_task, visits)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = FORM_BYTES
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -44,10 +47,13 @@ def create_application(book: Book, release: Release, read_task: Callable[[], Tas
 class Site:
     """The pages over one guest book."""
 
-    def __init__(self, book: Book, release: Release, read_task: Callable[[], Task | None]) -> None:
+    def __init__(
+        self, book: Book, release: Release, read_task: Callable[[], Task | None], visits: Visits | None
+    ) -> None:
         self._book = book
         self._release = release
         self._read_task = read_task
+        self._visits = visits
         self._style = read_text("page.css").replace("HUE", str(release.hue))
         self._script = read_text("page.js")
         self._policy = content_policy(self._style, self._script)
@@ -105,6 +111,7 @@ class Site:
             trouble=trouble,
             release=self._release,
             task=self._read_task(),
+            visits=self._count(),
             style=self._style,
             script=self._script,
             say_age=say_age,
@@ -112,6 +119,13 @@ class Site:
             message_length=MESSAGE_LENGTH,
         )
         return text, status
+
+    def _count(self) -> int | None:
+        """Count a visit, but not the page's own looking again."""
+        if self._visits is None:
+            return None
+        by_script = request.headers.get("Sec-Fetch-Dest") == "empty"
+        return self._visits.so_far() if by_script or request.method != "GET" else self._visits.add()
 
     def _open(self, status: int, trouble: str) -> tuple[Page | None, int, str]:
         try:

@@ -9,7 +9,11 @@ from guestbook.task import TaskReader
 from guestbook.web.application import create_application
 from guestbook.web.postgres import PostgresBook
 from guestbook.web.release import release_from
+from guestbook.web.visits import visits_from
 
 application = create_application(
-    PostgresBook(database_from(os.environ)), release_from(os.environ), TaskReader(os.environ)
+    PostgresBook(database_from(os.environ)),
+    release_from(os.environ),
+    TaskReader(os.environ),
+    visits=visits_from(os.environ),
 )
