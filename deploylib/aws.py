@@ -48,6 +48,7 @@ HINTS = {
     "AccessDeniedException": "the role of this profile may not do that",
     "AccessDenied": "the role of this profile may not do that",
 }
+NOT_OURS = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"})
 UNREACHABLE = frozenset({"EndpointConnectionError", "ConnectionClosedError", "ConnectTimeoutError"})
 
 
@@ -125,20 +126,19 @@ class Account:
             return
         error = parsed.get("Error", {})
         code, message = str(error.get("Code", http_response.status_code)), str(error.get("Message", "")).strip()
-        raise AwsError(
-            f"{self._environment}: {model.service_model.service_name} refused {model.name}: {code} {message}".rstrip(),
-            code=code,
-            hint=self._hint(code),
-        )
+        said = f"{model.service_model.service_name} refused {model.name}: {code} {message}".rstrip()
+        if self._is_local and code in NOT_OURS:
+            said = "its local AWS is gone; another one answers in its place"
+        raise AwsError(f"{self._environment}: {said}", code=code, hint=self._hint(code))
 
     def _translate_exception(self, exception: Exception, **_: Any) -> NoReturn:
         code = type(exception).__name__
         raise AwsError(f"{self._environment}: {exception}", code=code, hint=self._hint(code)) from exception
 
     def _hint(self, code: str) -> str:
-        if code in UNREACHABLE:
-            return f"inv local.up --env {self._environment}" if self._is_local else "is this machine online?"
-        return HINTS.get(code, "")
+        if self._is_local and code in UNREACHABLE | NOT_OURS:
+            return f"inv local.up --env {self._environment}"
+        return "is this machine online?" if code in UNREACHABLE else HINTS.get(code, "")
 
 
 def signed_in(environment: Environment) -> Account:

@@ -242,6 +242,16 @@ def test_an_endpoint_that_does_not_answer_is_told(tmp_path: Path) -> None:
     assert "is this machine online?" in refused.value.hint
 
 
+def test_another_local_aws_in_the_place_of_ours_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".local" / "aws").mkdir(parents=True)
+    with answering(400, {"__type": "UnrecognizedClientException", "message": "The security token is invalid."}) as url:
+        (tmp_path / config.LOCAL_CONFIG).write_text(f"[profile deploy]\n{KEYS}endpoint_url = {url}\n")
+        account = aws.signed_in(environment(tmp_path, config_file=config.LOCAL_CONFIG))
+        with pytest.raises(AwsError, match="stg: its local AWS is gone; another one answers in its place") as refused:
+            account.ecs.list_clusters()
+    assert refused.value.hint == "inv local.up --env stg"
+
+
 def test_no_credentials_at_all_are_told(tmp_path: Path) -> None:
     account = aws.signed_in(environment(tmp_path, "[profile deploy]\nregion = us-east-1\n"))
     with pytest.raises(AwsError, match="stg: Unable to locate credentials") as refused:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = Path(".local")
+TOKEN = "localaws:"  # noqa: S105 - the extension's callers.py refuses another instance's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +109,13 @@ def forget(root: Path, name: str = "") -> None:
 
 
 def _profile(local: LocalAws) -> str:
-    """Return the profile: the emulator takes a 12-digit key for the account, and does not check the secret."""
+    """Return the profile: a 12-digit key is the account, the token names the instance, the secret is not checked."""
     return (
         f"[profile {local.name}]\n"
         f"region = {local.region}\n"
         f"aws_access_key_id = {local.account_id}\n"
         f"aws_secret_access_key = local\n"
+        f"aws_session_token = {TOKEN}{local.instance}\n"
         f"endpoint_url = {local.endpoint}\n"
     )
 

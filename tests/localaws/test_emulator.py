@@ -56,6 +56,7 @@ def test_up_writes_the_profile_that_every_aws_tool_understands(yard: Yard) -> No
         "region": "ap-northeast-1",
         "aws_access_key_id": ACCOUNT_ID,
         "aws_secret_access_key": "local",
+        "aws_session_token": f"localaws:{local.instance}",
         "endpoint_url": f"http://127.0.0.1:{local.port}",
     }
 

@@ -109,6 +109,7 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
 
     from deploylib.localaws.extension import addresses as names
     from deploylib.localaws.extension import (
+        callers,
         databases,
         logs,
         network,
@@ -146,6 +147,7 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     databases.install(chosen, engine, addresses)
     network.install()
     logs.install()
+    callers.install(chosen.instance)
     observation.install(CallLog(chosen.calls_file))
     shutdown.install(engine, scheduler, runs, keep_volumes=chosen.state_dir is not None)
     threading.Thread(target=scheduler.run, name="scheduler", daemon=True).start()

@@ -53,6 +53,7 @@ def wrap(owner: Any, signature: str) -> Callable[[Callable[..., Any]], Callable[
             bound: Callable[..., Any] = waiting
         else:
             bound = functools.partial(function, original)
+        bound.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]  # another may wrap this one
         replace(owner, signature)(bound)
         return function
 

@@ -10,12 +10,15 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.localaws.extension.emulated import (
     ACCOUNT,
     LABEL,
     PYTHON,
+    REGION,
     ROOT,
     SERVE,
     container,
@@ -205,3 +208,35 @@ def test_an_interrupt_stops_it_like_a_termination(tmp_path: Path) -> None:
     emulator = start_emulator(tmp_path)
     emulator.process.send_signal(signal.SIGINT)
     assert emulator.process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "code"),
+    [
+        ("ecs", "list_clusters", "UnrecognizedClientException"),
+        ("sts", "get_caller_identity", "InvalidClientTokenId"),
+        ("s3", "list_buckets", "InvalidAccessKeyId"),
+        ("elbv2", "describe_load_balancers", "InvalidClientTokenId"),
+        ("ec2", "describe_vpcs", "AuthFailure"),
+        ("iam", "list_roles", "InvalidClientTokenId"),
+    ],
+)
+def test_the_token_of_another_local_aws_is_refused_in_the_words_of_each_service(
+    service: str, operation: str, code: str, aws: Emulator
+) -> None:
+    def call(token: str) -> None:
+        client = boto3.client(
+            service,  # type: ignore[call-overload]  # the service's name is data here
+            endpoint_url=f"http://127.0.0.1:{aws.port}",
+            region_name=REGION,
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="local",
+            aws_session_token=token,
+        )
+        getattr(client, operation)()
+
+    call(f"localaws:{aws.instance}")
+    call("a session of STS")
+    with pytest.raises(ClientError) as refused:
+        call("localaws:another")
+    assert refused.value.response["Error"]["Code"] == code

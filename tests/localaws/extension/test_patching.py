@@ -57,6 +57,21 @@ def test_a_wrapper_of_a_coroutine_is_a_coroutine(module: Any) -> None:
     assert asyncio.run(module.ask("/")) == "/!"
 
 
+def test_what_is_wrapped_can_be_wrapped_again(module: Any) -> None:
+    for _ in range(2):
+
+        @patching.wrap(module, "stop(task, reason)")
+        def stop(original: Callable[..., Any], task: str, *rest: str) -> Any:
+            return ("wrapped", *original(task, *rest))
+
+        @patching.wrap(module, "ask(path)")
+        async def ask(original: Callable[..., Any], *path: str) -> Any:
+            return await original(*path) + "!"
+
+    assert module.stop("t", "r") == ("wrapped", "wrapped", "stock", "t", "r")
+    assert asyncio.run(module.ask("/")) == "/!!"
+
+
 @pytest.mark.parametrize("decorate", [patching.replace, patching.wrap])
 def test_another_signature_is_refused_with_the_one_that_was_found(decorate: Any, module: Any) -> None:
     with pytest.raises(IncompatibleEmulatorError, match=r"emulator has stop\(task, reason\) where stop\(task\) was"):
