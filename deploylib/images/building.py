@@ -21,27 +21,28 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from deploylib import process
-from deploylib.errors import AwsError, ImageError
+from deploylib.errors import AwsError, DeployError, ImageError
 from deploylib.events import BuildLogged, BuildStarted, Built, Event, Noticed, Pushed, PushStarted, Tagged
-from deploylib.images import docker, registry, supplies
+from deploylib.images import docker, gate, registry, supplies
 from deploylib.images.recipe import BASE
 from deploylib.images.supplies import Supplies, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from contextlib import AbstractContextManager
 
     from types_boto3_ecr.client import ECRClient
 
     from deploylib.aws import Account
     from deploylib.clock import Clock
+    from deploylib.images.gate import OpenTests, Tests
     from deploylib.images.planning import ImagePlan
     from deploylib.images.recipe import Recipe
 
 STOPPING_SECONDS = 0.05
 
-Emit = Callable[[Event], None]
+Emit = gate.Emit
 Job = Callable[[Emit], str]
+Steps = Generator[Event, None, None]
 
 
 class Builder(Protocol):
@@ -59,41 +60,6 @@ class Builder(Protocol):
 Connect = Callable[[Supplies], Builder]
 
 
-class Tests(Protocol):
-    """The tests of images that are about to be pushed; `testing.Tests` is one."""
-
-    @property
-    def images(self) -> Collection[str]:
-        """The images that have any."""
-
-    def run(self, image: str, emit: Emit) -> None:
-        """Test *image*; raise `ImageError` when it does not pass."""
-
-    def stop(self) -> None:
-        """Make every `run` of other threads end soon; what they raise then is of no interest."""
-
-
-# With the environment in which the engine may pull, and the reference of each image as the engine knows it.
-OpenTests = Callable[[Mapping[str, str], Mapping[str, str]], "AbstractContextManager[Tests]"]
-
-
-class NoTests:
-    """Images that need not pass anything."""
-
-    images: tuple[str, ...] = ()
-
-    def run(self, image: str, emit: Emit) -> None:
-        """Test nothing."""
-
-    def stop(self) -> None:
-        """Stop nothing."""
-
-
-def without_tests(_variables: Mapping[str, str], _references: Mapping[str, str]) -> AbstractContextManager[Tests]:
-    """Open no tests."""
-    return contextlib.nullcontext(NoTests())
-
-
 def carry_out(
     account: Account,
     repository: str,
@@ -103,7 +69,7 @@ def carry_out(
     clock: Clock,
     wished: Wishes = Wishes(),  # noqa: B008  # frozen
     connect: Connect = docker.connect,
-    open_tests: OpenTests = without_tests,
+    open_tests: OpenTests = gate.without_tests,
     use_cache: bool = True,
 ) -> Generator[Event, None, dict[str, str]]:
     """Build, test, push and tag what *plans* say; return the digest of every planned image.
@@ -119,7 +85,7 @@ def carry_out(
         if work:
             with (
                 supplies.supplied(account, repository, [made_of[one.image] for one in work], wished) as given,
-                open_tests(given.variables, _references(repository, plans)) as tests,
+                open_tests(given.variables, _references(repository, plans), [one.image for one in work]) as tests,
             ):
                 shop = _Workshop(
                     ecr=account.ecr,
@@ -130,8 +96,11 @@ def carry_out(
                     use_cache=use_cache,
                 )
                 for batch in ([one for one in work if one.image == BASE], [one for one in work if one.image != BASE]):
-                    recipes_and_plans = [(made_of[one.image], one) for one in batch]
-                    digests |= yield from shop.make(recipes_and_plans, base=digests.get(BASE, ""))
+                    yield from shop.build(
+                        [(made_of[one.image], one) for one in batch], f"{repository}@{digests.get(BASE, '')}"
+                    )
+                    yield from shop.test([one.image for one in batch])
+                    digests |= yield from shop.push(batch)
     except AwsError as error:
         raise ImageError(str(error), hint=error.hint) from error
     return digests
@@ -160,12 +129,18 @@ class _Workshop:
     clock: Clock
     use_cache: bool
 
-    def make(self, work: Sequence[tuple[Recipe, ImagePlan]], *, base: str) -> Generator[Event, None, dict[str, str]]:
-        """Build all of *work* on the base with the digest *base*, test all, push all; return their digests."""
-        tested = [plan.image for _, plan in work if plan.image in self.tests.images]
+    def build(self, work: Sequence[tuple[Recipe, ImagePlan]], base: str) -> Steps:
+        """Build all of *work*; *base* is the base image as the engine finds it."""
         yield from together({plan.image: self._building(recipe, plan, base) for recipe, plan in work})
-        yield from together({image: self._testing(image) for image in tested}, stop=self.tests.stop)
-        return (yield from together({plan.image: self._pushing(plan) for _, plan in work}))
+
+    def test(self, images: Collection[str]) -> Steps:
+        """Test those of *images* that have tests."""
+        jobs = {image: self._testing(image) for image in images if image in self.tests.images}
+        yield from together(jobs, stop=self.tests.stop)
+
+    def push(self, work: Sequence[ImagePlan]) -> Generator[Event, None, dict[str, str]]:
+        """Push all of *work* and return their digests."""
+        return (yield from together({plan.image: self._pushing(plan) for plan in work}))
 
     def _building(self, recipe: Recipe, plan: ImagePlan, base: str) -> Job:
         def build(emit: Emit) -> str:
@@ -174,7 +149,7 @@ class _Workshop:
             self.builder.build(
                 recipe,
                 f"{self.repository}:{plan.tags[0]}",
-                base=f"{self.repository}@{base}",
+                base=base,
                 line=lambda text: emit(BuildLogged(image=plan.image, line=text)),
                 use_cache=self.use_cache,
             )
@@ -216,7 +191,17 @@ class _Workshop:
             raise ImageError(f"{plan.image}: {reference} was pushed as {told}, but the registry has {held.digest}")
         for tag in others:
             registry.put_manifest(self.ecr, self.repository, tag, held)
+        if plan.image == BASE:
+            self._name_newest(held.digest, emit)
         return held.digest
+
+    def _name_newest(self, digest: str, emit: Emit) -> None:
+        """Move the tag `base`, for people and for the development environment: no build goes by it."""
+        try:
+            if registry.move_tag(self.ecr, self.repository, BASE, digest):
+                emit(Tagged(image=BASE, tag=BASE, moved=True))
+        except DeployError as error:
+            emit(Noticed(message=f"the tag {BASE} stays where it was: {error}"))
 
 
 class _HaltedError(Exception):

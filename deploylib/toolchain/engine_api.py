@@ -101,11 +101,12 @@ class EngineApi:
         connection = self._connection()
         try:
             connection.request(method, path, body=_encoded(document), headers={"Host": "engine", "Content-Type": JSON})
-            connection.sock.settimeout(timeout_seconds)
+            sock = connection.sock  # the connection lets go of it when the answer has no length
+            sock.settimeout(timeout_seconds)
             answer = connection.getresponse()
             if answer.status >= FIRST_FAILURE:
                 self._check(answer.status, path, answer.read())
-            for text in _lines(_frames(answer, connection.sock, deadline)):
+            for text in _lines(_frames(answer, sock, deadline)):
                 line(text)
         except TimeoutError as error:
             raise EngineTimeoutError(f"{path} had not ended after {timeout_seconds:g} s") from error

@@ -20,7 +20,7 @@ from deploylib.events import (
     PushStarted,
     Tagged,
 )
-from deploylib.images import building, planning, registry
+from deploylib.images import building, gate, planning, registry
 from deploylib.images.docker import TagTakenError
 from deploylib.images.recipe import Recipe, recipes
 from deploylib.images.upstream import nobody
@@ -29,7 +29,7 @@ from tests.images.builder import Builder, finish
 from tests.images.kitchen import CLEAN, shop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from deploylib.images.supplies import Supplies
@@ -54,7 +54,7 @@ def menu(tmp_path: Path) -> tuple[Recipe, ...]:
 class Trials:
     """Tests that do what *doing* says, by image; `references` are the names under which they would find the images."""
 
-    doing: dict[str, Callable[[building.Emit], None]]
+    doing: dict[str, Callable[[gate.Emit], None]]
     run_with: list[str] = field(default_factory=list)
     references: dict[str, str] = field(default_factory=dict)
     stops: int = 0
@@ -64,7 +64,7 @@ class Trials:
     def images(self) -> tuple[str, ...]:
         return tuple(self.doing)
 
-    def run(self, image: str, emit: building.Emit) -> None:
+    def run(self, image: str, emit: gate.Emit) -> None:
         assert self.open
         self.run_with.append(image)
         self.doing[image](emit)
@@ -73,18 +73,20 @@ class Trials:
         self.stops += 1
 
     @contextlib.contextmanager
-    def opened(self, variables: Mapping[str, str], references: Mapping[str, str]) -> Iterator[Trials]:
+    def opened(
+        self, variables: Mapping[str, str], references: Mapping[str, str], images: Sequence[str]
+    ) -> Iterator[Trials]:
         assert variables.keys() == {"DOCKER_CONFIG"}
         self.references, self.open = dict(references), True
         yield self
         self.open = False
 
 
-def passes(emit: building.Emit) -> None:
+def passes(emit: gate.Emit) -> None:
     emit(ImageTestLogged(image="", line="1 passed"))
 
 
-def fails(_: building.Emit) -> None:
+def fails(_: gate.Emit) -> None:
     raise ImageError("the tests of web failed")
 
 
@@ -92,7 +94,7 @@ def start(
     fake: FakeAccount,
     menu: tuple[Recipe, ...],
     builder: Builder | None,
-    open_tests: building.OpenTests = building.without_tests,
+    open_tests: gate.OpenTests = gate.without_tests,
 ) -> Generator[Event, None, dict[str, str]]:
     """Plan *menu* from what the fake registry has, and carry it out with *builder* (None: an engine is not needed)."""
 
@@ -120,6 +122,23 @@ def test_the_base_is_built_first_and_the_roles_stand_on_its_digest(fake: FakeAcc
     assert builder.built[0] == ("base", f"{REPOSITORY}@")
     assert set(builder.built[1:]) == {("web", f"{REPOSITORY}@{base}"), ("job", f"{REPOSITORY}@{base}")}
     assert digests == {one.image: fake.ecr.tags["shop"][one.tags[0]] for one in menu}
+
+
+def test_the_tag_base_goes_to_a_base_that_was_pushed(fake: FakeAccount, menu: tuple[Recipe, ...]) -> None:
+    old = fake.ecr.have("shop", "base-000000000000", "base")
+    events, digests = finish(start(fake, menu, Builder(fake)))
+    assert fake.ecr.tags["shop"]["base"] == digests["base"]
+    assert fake.ecr.tags["shop"]["base-000000000000"] == old
+    assert Tagged(image="base", tag="base", moved=True) in events
+
+
+def test_a_tag_base_that_cannot_move_is_a_notice(fake: FakeAccount, menu: tuple[Recipe, ...]) -> None:
+    fake.ecr.have("shop", "base-000000000000", "base")
+    happening = start(fake, menu, Builder(fake))
+    fake.ecr.refuse("batch_delete_image", "AccessDeniedException")
+    events, _ = finish(happening)
+    (notice,) = [one.message for one in events if isinstance(one, Noticed)]
+    assert notice.startswith("the tag base stays where it was: ")
 
 
 def test_every_image_gets_all_its_tags_and_only_the_content_is_pushed(
@@ -192,10 +211,10 @@ def test_a_failing_test_stops_the_other_tests_and_nothing_of_the_roles_is_pushed
 ) -> None:
     job_is_on = threading.Event()
 
-    def wait(_: building.Emit) -> None:
+    def wait(_: gate.Emit) -> None:
         process.stream(ENDLESS, lambda _: job_is_on.set())
 
-    def fail_then(emit: building.Emit) -> None:
+    def fail_then(emit: gate.Emit) -> None:
         assert job_is_on.wait(10)
         fails(emit)
 
@@ -357,7 +376,9 @@ def test_a_push_that_tells_no_digest_is_believed_to_the_registry(fake: FakeAccou
 @pytest.mark.parametrize("operation", ["get_authorization_token", "put_image", "batch_get_image"])
 def test_a_registry_that_refuses_is_an_image_error(fake: FakeAccount, menu: tuple[Recipe, ...], operation: str) -> None:
     happening = start(fake, menu, Builder(fake))
-    fake.ecr.refuse(operation, "AccessDeniedException")
+    fake.ecr.refuse(
+        operation, "AccessDeniedException", times=2
+    )  # the first refusal of a tag may be that of `base`, which may fail
     with pytest.raises(ImageError, match="AccessDeniedException") as caught:
         finish(happening)
     assert caught.value.exit_code == 4
