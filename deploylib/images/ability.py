@@ -140,7 +140,7 @@ def _buildx(engine: Engine, variables: Mapping[str, str], platform: str) -> Abil
         kind="buildx",
         program=engine.program,
         platform=platform,
-        buildkit=version_of(found.get("buildkit", "")),
+        buildkit=_released(version_of(found.get("buildkit", ""))),
         builder=found.get("name", ""),
         driver=found.get("driver", ""),
         containerd=_keeps_in_containerd(engine),
@@ -172,6 +172,11 @@ def version_of(text: str) -> Version | None:
     """Return major and minor of the first version in *text*."""
     found = re.search(r"(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def _released(version: Version | None) -> Version | None:
+    """Return *version*, or None for one that was built from a branch: it says 0.0."""
+    return version if version and any(version) else None
 
 
 def _succeeds(argv: tuple[str, ...], variables: Mapping[str, str]) -> bool:

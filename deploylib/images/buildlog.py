@@ -28,6 +28,8 @@ _NOTICE = re.compile(
     r"|Step \d+/\d+ : LABEL deploylib\."
     # what BuildKit says of itself
     r"|#\d+ sha256:[0-9a-f]{64}$|#0 building with "
+    # what it says when there are no kept layers yet
+    r"|#\d+ ERROR: failed to configure registry cache importer: \S+: not found$| > importing cache manifest from "
 )
 _TAKEN = re.compile(r"immutable|cannot be overwritten|tag already exists", re.IGNORECASE)
 _HINTS = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
 import os
 import socket
@@ -182,9 +184,19 @@ def slow(root: Path, *names: str, first: str = "echo on") -> Environment:
     return environment(root, base=None, roles={name: RoleImage(dockerfile=f"{name}.docker") for name in names})
 
 
+def command_lines() -> str:
+    """Return the argument list of every program on this machine, those in containers too."""
+    found = []
+    for process_folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            found.append((process_folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return "\n".join(found)
+
+
 def no_container_builds(hub: Registry, root: Path) -> None:
     def gone() -> bool:
-        return str(root) not in hub.run("ps", "--all", "--no-trunc", "--format", "{{.Command}}")
+        containers = hub.run("ps", "--all", "--no-trunc", "--format", "{{.Command}}")
+        return str(root) not in containers + command_lines()
 
     eventually(gone, GONE_SECONDS, "a container of a build is left")
 
@@ -318,3 +330,62 @@ def test_a_registry_that_dies_in_the_midst_is_an_image_error_and_the_next_run_co
     built, digests = hub.release(app)
     assert built == {"base", "web", "job"}
     assert hub.release(app) == (set(), digests)
+
+
+SECRET = "a-token-that-is-in-no-layer-4711"
+WITH_SECRET = """\
+FROM {image}
+RUN --mount=type=secret,id=token cat /run/secrets/token; wc -c < /run/secrets/token > /length; : {root}; sleep 1
+COPY Dockerfile /
+"""
+
+
+def test_a_secret_reaches_the_build_and_stays_nowhere(hub: Registry, tmp_path: Path) -> None:
+    write(tmp_path, Dockerfile=WITH_SECRET.format(image=OsImage().name, root=tmp_path))
+    role = RoleImage(dockerfile="Dockerfile", secrets={"token": "/shop/token"})
+    only = recipes(environment(tmp_path, base=None, roles={"app": role}), CLEAN, nobody)[0]
+    reference, lines, running = f"{hub.repository}:secret", list[str](), list[str]()
+
+    def follow(line: str) -> None:
+        lines.append(line)
+        running.append(command_lines())
+
+    docker.connect(Supplies(secrets={"/shop/token": SECRET})).build(only, reference, base="", line=follow)
+    assert hub.run("run", "--rm", reference, "cat", "/length").strip() == str(len(SECRET))
+    assert [line for line in lines if "***" in line]
+    assert any(str(tmp_path) in one for one in running)
+    said = "\n".join((*lines, *running, hub.run("history", "--no-trunc", reference), hub.run("inspect", reference)))
+    assert SECRET not in said
+    hub.run("save", "--output", str(tmp_path / "image.tar"), reference)
+    assert SECRET.encode() not in unpacked(tmp_path / "image.tar")
+
+
+def unpacked(image: Path) -> bytes:
+    """Return what is in the saved *image*: its documents, and its layers without compression."""
+    with tarfile.open(image) as archive:
+        files = [archive.extractfile(one).read() for one in archive if one.isfile()]  # type: ignore[union-attr]
+    return b"".join(gzip.decompress(one) if one.startswith(b"\x1f\x8b") else one for one in files)
+
+
+def test_a_parent_is_built_from_at_its_digest_whatever_its_tag_names_by_now(hub: Registry, tmp_path: Path) -> None:
+    engine, upstream = docker.connect(Supplies()), f"{hub.repository}-upstream"
+    hub.account.ecr.create_repository(repositoryName="shop-upstream")
+
+    def build(text: str, reference: str, **parents: str) -> None:
+        write(tmp_path, Dockerfile=text)
+        alone = environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")})
+        only = replace(recipes(alone, CLEAN, nobody)[0], parents=tuple(parents.items()))
+        engine.build(only, reference, base="", line=lambda _: None)
+
+    def pushed(name: str) -> str:
+        build(f"FROM scratch\nCOPY Dockerfile /{name}\n", tag)
+        return engine.push("app", tag)
+
+    tag = f"{upstream}:1"
+    first, second = pushed("first"), pushed("second")
+    assert first != second
+    mine = f"{hub.repository}:pinned"
+    for digest, name in ((first, "first"), (second, "second"), (first, "first")):
+        build(f"ARG PARENT={tag}\nFROM $PARENT\nCOPY Dockerfile /mine\n", mine, **{tag: digest})
+        assert hub.files_in(mine).keys() == {name, "mine"}
+    hub.run("rmi", "--force", tag)
