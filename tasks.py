@@ -39,6 +39,7 @@ DELETE = {"allow_delete": "let Terraform delete what holds data, in a protected 
         **CONFIRM,
         "dry_run": "stop after showing the plan",
         "allow_dirty": "build uncommitted changes too; such images are tagged by content only",
+        "release": "with promote_from: that release, by its number there (else the newest that completed)",
     }
 )
 @command
@@ -49,21 +50,23 @@ def deploy(
     yes: bool = False,
     confirm: str = "",
     allow_dirty: bool = False,
+    release: str = "",
     output: str = "text",
 ) -> None:
     """Release the current commit: build, push, migrate, roll out."""
-    from deploylib import aws, checkout, config, release, report
+    from deploylib import aws, checkout, config, report
+    from deploylib import release as releases
 
     environment = config.load(ROOT, env)
     commit = checkout.observe(ROOT, environment.app.path)
-    checkout.refuse_dirty(commit, allow=allow_dirty)
+    checkout.refuse_dirty(commit, allow=allow_dirty or bool(environment.promote_from))
     with report.waiting(f"Looking at {environment.name}"):
-        proposed = release.propose(environment, aws.signed_in(environment), commit)
+        proposed = releases.propose(environment, aws.signed_in(environment), commit, number=release)
     report.plan(proposed.plan, output=output)
     if dry_run or proposed.plan.nothing_to_do:
         return
     report.confirmed(environment, f"Deploy to {environment.name}", yes=yes, confirm=confirm)
-    report.follow(release.execute(proposed), output=output)
+    report.follow(releases.execute(proposed), output=output)
 
 
 @task(name="list", help=OUTPUT)
@@ -209,6 +212,44 @@ def base_status(c: Context, env: str = "", check: bool = False, output: str = "t
         raise OutdatedError(f"the registry has no {found.tag}", hint=f"inv base.refresh --env {environment.name}")
 
 
+@task(
+    name="promote",
+    help={
+        **ENV,
+        **OUTPUT,
+        **CONFIRM,
+        "from_": "the environment that it completed in (else promote_from of the other one)",
+        "release": "by its number there (else the newest that completed)",
+        "dry_run": "stop after showing what would be copied",
+    },
+)
+@command
+def image_promote(
+    c: Context,
+    env: str = "",
+    from_: str = "",
+    release: str = "",
+    dry_run: bool = False,
+    yes: bool = False,
+    confirm: str = "",
+    output: str = "text",
+) -> None:
+    """Copy the images of a release that completed elsewhere, as they are."""
+    from deploylib import aws, config, observe, report
+    from deploylib.images import promotion
+
+    target = config.load(ROOT, env)
+    source = config.load(ROOT, promotion.source_of(target, from_))
+    ends = (aws.signed_in(source), source), (aws.signed_in(target), target)
+    with report.waiting(f"Looking at {source.name} and {target.name}"):
+        found, _ = observe.promotion(*ends, number=promotion.parse(release))
+    report.table(found.title, promotion.COLUMNS, found.rows, output=output)
+    if dry_run or found.nothing_to_do:
+        return
+    report.confirmed(target, f"Promote to {target.name}", yes=yes, confirm=confirm)
+    report.follow(promotion.carry_out(found), output=output)
+
+
 @task(name="up", help=ENV)
 @command
 def local_up(c: Context, env: str = "") -> None:
@@ -292,6 +333,7 @@ for name, tasks in {
         *(infra_unlock, infra_check, infra_format),
     ),
     "base": (base_refresh, base_status),
+    "image": (image_promote,),
     "local": (local_up, local_status, local_down),
 }.items():
     namespace.add_collection(Collection(name, *tasks))

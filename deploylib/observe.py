@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from deploylib import aws, ledger, rollout, taskdef
 from deploylib import contract as contracts
 from deploylib.errors import AwsError, ContractError
+from deploylib.images import promotion as promotions
 from deploylib.images import recipe, stock, upstream
 from deploylib.plan import Live, LiveService
 
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from deploylib.checkout import Checkout
     from deploylib.config import Environment
     from deploylib.contract import Contract, ServiceContract
+    from deploylib.images.promotion import Promotion
     from deploylib.images.recipe import LookUp, Recipe
     from deploylib.taskdef import Definition
+
+    Signed = tuple[Account, Environment]
 
 PARALLEL_CALLS = 8
 GONE = frozenset({"ClusterNotFoundException", "ClientException"})  # of a task definition ECS has no better code
@@ -58,7 +62,9 @@ def everything(account: Account, environment: Environment, checkout: Checkout) -
         written = pool.submit(write, "")
         by = guarded.result()
         found = reading.result()
-        held = pool.submit(stock.take, account.ecr, found.repository, lambda time: write(time) if time else written.result())
+        held = pool.submit(
+            stock.take, account.ecr, found.repository, lambda time: write(time) if time else written.result()
+        )
         recorded = pool.submit(_recorded, account, found)
         return Observed(
             live=live(account, found),
@@ -76,6 +82,42 @@ def _recipes(environment: Environment, checkout: Checkout, look_up: LookUp, refr
 
 def _recorded(account: Account, contract: Contract) -> Mapping[str, str]:
     return next((one.images for one in ledger.completed(account.dynamodb, contract.ledger, limit=1)), {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """Everything that a release of images is planned from which completed elsewhere; see `Observed`."""
+
+    live: Live
+    promotion: Promotion
+    recorded: Mapping[str, str]
+    by: str
+
+
+def offered(source: Signed, target: Signed, *, number: int = 0) -> Offered:
+    """Return what *target* can take over from *source*: the release of that *number*, or the newest that completed.
+
+    Both accounts are guarded. Raises `RefusedError` in a wrong account, and for a release that did not complete.
+    """
+    found, by = promotion(source, target, number=number)
+    account, _ = target
+    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+        recorded = pool.submit(_recorded, account, found.target.contract)
+        return Offered(live=live(account, found.target.contract), promotion=found, recorded=recorded.result(), by=by)
+
+
+def promotion(source: Signed, target: Signed, *, number: int = 0) -> tuple[Promotion, str]:
+    """Return which images have to be copied for that, and the ARN of whoever looked, in *target*; see `offered`."""
+    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+        guarded = [pool.submit(aws.guard, *one) for one in (source, target)]
+        reading = [pool.submit(_side, *one) for one in (source, target)]
+        by = [one.result() for one in guarded][-1]
+        theirs, ours = (one.result() for one in reading)
+    return promotions.plan(theirs, ours, promotions.chosen(theirs, number)), by
+
+
+def _side(account: Account, environment: Environment) -> promotions.Side:
+    return promotions.Side(account=account, environment=environment, contract=contract(account, environment))
 
 
 def live(account: Account, contract: Contract) -> Live:

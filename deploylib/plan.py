@@ -100,6 +100,17 @@ class MigrationPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The release that promoted images are from: number *release* in *environment*'s ledger."""
+
+    environment: str
+    release: int
+
+    def __str__(self) -> str:
+        return f"{self.environment} {self.release}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One release: its images, its migration, its services. `release` names it; `commit` is the full SHA-1.
 
@@ -117,6 +128,7 @@ class Plan:
     services: tuple[ServicePlan, ...]
     notices: tuple[str, ...] = ()
     unrecorded: bool = False
+    origin: Origin | None = None
 
     @property
     def moving(self) -> tuple[ServicePlan, ...]:
@@ -138,10 +150,12 @@ def plan_release(
     dirty: bool,
     release: str,
     recorded: Mapping[str, str] | None = None,
+    origin: Origin | None = None,
 ) -> Plan:
     """Return what releasing *images* would change in *live*.
 
     *recorded* are the images (role → digest) of the last release that completed; None: that does not matter.
+    *origin* is where the images were released before, if they are promoted.
     """
     references = {one.image: _reference(live.contract, one) for one in images}
     services = tuple(_plan_service(one, references) for one in live.services)
@@ -161,6 +175,7 @@ def plan_release(
             *([UNRECORDED] if unrecorded else []),
         ),
         unrecorded=unrecorded,
+        origin=origin,
     )
 
 

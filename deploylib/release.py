@@ -10,21 +10,30 @@ import contextlib
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deploylib import events, ledger, migration, observe, rollout, serving, stopped, taskdef
-from deploylib.errors import AwsError, NotRestoredError, RefusedError, RolledBackError, SupersededError
-from deploylib.images import building, planning
+from deploylib import aws, config, events, ledger, migration, observe, rollout, serving, stopped, taskdef
+from deploylib.errors import (
+    AwsError,
+    ConfigError,
+    DeployError,
+    NotRestoredError,
+    RefusedError,
+    RolledBackError,
+    SupersededError,
+)
+from deploylib.images import building, planning, promotion, registry, supplies, tags
 from deploylib.images.recipe import BASE
-from deploylib.plan import plan_release, role_images
+from deploylib.plan import Origin, plan_release, role_images
 
 if TYPE_CHECKING:
     from deploylib.aws import Account
     from deploylib.checkout import Checkout
     from deploylib.clock import Clock
     from deploylib.config import Environment
+    from deploylib.images.promotion import Promotion
     from deploylib.images.recipe import Recipe
     from deploylib.plan import Plan, ServicePlan
     from deploylib.taskdef import Definition
@@ -41,7 +50,8 @@ Images = Generator[events.Event, None, Mapping[str, str]]
 class Release:
     """A plan with what it takes to execute it.
 
-    *observed_at* is the clock's reading when the plan's facts were read; *by* is who releases, for the ledger.
+    *observed_at* is the clock's reading when the plan's facts were read; *by* is who releases, for the ledger. What
+    is built is in *recipes*, what is taken from another environment in *promotion*.
     """
 
     plan: Plan
@@ -50,6 +60,7 @@ class Release:
     clock: Clock
     observed_at: float
     recipes: tuple[Recipe, ...] = ()
+    promotion: Promotion | None = None
     by: str = ""
     get: serving.Fetch = serving.fetch
 
@@ -59,8 +70,29 @@ class Release:
         return self.plan.contract.cluster
 
 
-def propose(environment: Environment, account: Account, checkout: Checkout, *, clock: Clock = time) -> Release:
-    """Observe, and return the release of *checkout* that would bring *environment* up to date."""
+def propose(
+    environment: Environment,
+    account: Account,
+    checkout: Checkout,
+    *,
+    number: str = "",
+    sign_in: Callable[[Environment], Account] = aws.signed_in,
+    clock: Clock = time,
+) -> Release:
+    """Observe, and return the release that would bring *environment* up to date.
+
+    It is one of *checkout*, or, where the images are promoted, of the release *number* of the environment that they
+    are from; without one, of the newest that completed there.
+    """
+    if environment.promote_from:
+        source = config.load(environment.root, environment.promote_from)
+        ends = (sign_in(source), source), (account, environment)
+        return _offered(*ends, checkout, number=promotion.parse(number), clock=clock)
+    if number:
+        raise ConfigError(
+            f"--release takes a release of another environment, but {environment.name} builds its own images",
+            hint=f'set promote_from = "…" in environments/{environment.name}.toml, or leave --release out',
+        )
     observed_at = clock.monotonic()
     observed = observe.everything(account, environment, checkout)
     plan = plan_release(
@@ -73,13 +105,45 @@ def propose(environment: Environment, account: Account, checkout: Checkout, *, c
         recorded=observed.recorded,
     )
     return Release(
-        plan=plan,
+        plan=replace(plan, notices=(*plan.notices, *observed.notices)),
         environment=environment,
         account=account,
         clock=clock,
         observed_at=observed_at,
         recipes=observed.recipes,
         by=observed.by,
+    )
+
+
+def _offered(
+    source: observe.Signed, target: observe.Signed, checkout: Checkout, *, number: int, clock: Clock
+) -> Release:
+    """Observe, and return the release of images that completed in *source*."""
+    observed_at = clock.monotonic()
+    found = observe.offered(source, target, number=number)
+    (account, environment), entry = target, found.promotion.entry
+    plan = plan_release(
+        environment,
+        found.live,
+        found.promotion.plans,
+        commit=entry.commit,
+        dirty=False,
+        release=f"{_timestamp(clock)}-{entry.commit[:7]}",
+        recorded=found.recorded,
+        origin=Origin(environment=found.promotion.source.name, release=entry.number),
+    )
+    elsewhere = (
+        f"HEAD is {checkout.commit[:12]}, but what is released is {entry.commit[:12]}, "
+        f"of release {entry.number} in {found.promotion.source.name}"
+    )
+    return Release(
+        plan=replace(plan, notices=(*plan.notices, *([elsewhere] if checkout.commit != entry.commit else []))),
+        environment=environment,
+        account=account,
+        clock=clock,
+        observed_at=observed_at,
+        promotion=found.promotion,
+        by=found.by,
     )
 
 
@@ -93,14 +157,20 @@ def execute(release: Release, images: Images | None = None) -> Generator[events.
     _refuse_stale(release)
     entry = ledger.begin(release.account.dynamodb, release.plan.contract.ledger, _entry(release), clock=release.clock)
     yield events.Began(release=entry.number)
-    yield from _recorded(release, entry, _carry_out(release, images or _images(release)))
+    done = yield from _recorded(release, entry, _carry_out(release, images or _images(release)))
+    yield from _name(release, done.images)
     yield events.Completed(
         seconds=release.clock.monotonic() - started,
-        calls=release.account.calls.total(),
+        calls=_calls(release),
         url=release.plan.contract.url,
         services=tuple(one.key for one in release.plan.moving),
         release=entry.number,
     )
+
+
+def _calls(release: Release) -> int:
+    accounts = (release.account, *((release.promotion.source.account,) if release.promotion else ()))
+    return sum(one.calls.total() for one in accounts)
 
 
 def _carry_out(release: Release, images: Images) -> Generator[events.Event, None, None]:
@@ -128,6 +198,7 @@ def _entry(release: Release) -> ledger.Entry:
         dirty=plan.dirty,
         environment=plan.environment,
         by=release.by,
+        origin=str(plan.origin or ""),
         images={image: digest for image, digest in digests.items() if image != BASE},
         base=digests.get(BASE, ""),
         previous={one.key: one.returns_to for one in plan.moving},
@@ -137,7 +208,7 @@ def _entry(release: Release) -> ledger.Entry:
 
 def _recorded(
     release: Release, entry: ledger.Entry, steps: Generator[events.Event, None, None]
-) -> Generator[events.Event, None, None]:
+) -> Generator[events.Event, None, ledger.Entry]:
     """Pass on what *steps* yield, and write into the ledger how they end; that this cannot be written is only said."""
     try:
         with contextlib.closing(steps):
@@ -149,8 +220,23 @@ def _recorded(
         if lost := _end(release, replace(entry, verdict=_verdict(error), reason=said)):
             error.add_note(lost)
         raise
-    if lost := _end(release, replace(entry, verdict="completed")):
+    done = replace(entry, verdict="completed")
+    if lost := _end(release, done):
         yield events.Noticed(message=lost)
+    return done
+
+
+def _name(release: Release, digests: Mapping[str, str]) -> Iterator[events.Event]:
+    """Move the tags that follow a release to its images, by role; a release that serves cannot fail by them."""
+    roles = {tag: role for role in digests for tag in tags.moving(release.environment, role)}
+    wanted = {tag: digests[role] for tag, role in roles.items()}
+    try:
+        moved = registry.move_tags(release.account.ecr, release.plan.contract.repository, wanted)
+    except DeployError as error:
+        yield events.Noticed(message=f"the tags that follow a release stay where they were: {error}")
+        return
+    for tag in moved:
+        yield events.Tagged(image=roles[tag], tag=tag, moved=True)
 
 
 def _after(entry: ledger.Entry, event: events.Event) -> ledger.Entry:
@@ -203,6 +289,8 @@ def _noted(steps: Generator[events.Event, None, T], note: str) -> Generator[even
 
 
 def _images(release: Release) -> Images:
+    if release.promotion:
+        return (yield from promotion.carry_out(release.promotion, clock=release.clock))
     return (
         yield from building.carry_out(
             release.account,
@@ -210,6 +298,7 @@ def _images(release: Release) -> Images:
             release.recipes,
             release.plan.images,
             clock=release.clock,
+            wished=supplies.wishes(release.environment, release.plan.contract.cache_repository),
         )
     )
 

@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePlan:
-    """One image: taken from the registry as it is (`reuse`), or built and pushed (`build`).
+    """One image: taken from the registry as it is (`reuse`), built and pushed (`build`), or copied (`promote`).
 
     `image` is `base` or a role. `tags` are all that it shall have, the content tag first; `missing_tags` those that
-    an image to reuse still lacks. `digest` is empty until the registry has it. `reason` says why, for a person.
+    an image to reuse still lacks; `taken_tags` name other content already, and stay there. `digest` is empty until it
+    is known. `reason` says why, for a person.
     """
 
     image: str
-    action: Literal["reuse", "build"]
+    action: Literal["reuse", "build", "promote"]
     reason: str
     tags: tuple[str, ...]
     missing_tags: tuple[str, ...] = ()
+    taken_tags: tuple[str, ...] = ()
     digest: str = ""
 
 
@@ -61,5 +63,6 @@ def plan_image(recipe: Recipe, present: Mapping[str, str]) -> ImagePlan:
         reason="the registry has this very content" if digest else f"the registry has no {content}",
         tags=own,
         missing_tags=tuple(tag for tag in own if digest and tag not in present),
+        taken_tags=tuple(tag for tag in recipe.tags if tag not in own),
         digest=digest,
     )

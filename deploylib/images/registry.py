@@ -154,6 +154,28 @@ def tags_of(ecr: ECRClient, repository: str, digest: str) -> tuple[str, ...]:
     return next((one.tags for one in _of_digests(ecr, repository, [digest])), ())
 
 
+def described(ecr: ECRClient, repository: str, digests: Iterable[str]) -> dict[str, Held]:
+    """Return each image by its digest; raise `ImageError` when one of them is not there (any more)."""
+    try:
+        return {one.digest: one for one in _of_digests(ecr, repository, digests)}
+    except AwsError as error:
+        if error.code != "ImageNotFoundException":
+            raise
+        raise ImageError(f"{repository} does not have every image any more: {error}") from error
+
+
+def lacking(ecr: ECRClient, repository: str, layers: Sequence[str]) -> frozenset[str]:
+    """Return those of *layers* (digests of blobs) that the repository does not have; one call for a hundred."""
+    missing: set[str] = set()
+    for at in range(0, len(layers), MOST_IMAGES_PER_CALL):
+        asked = layers[at : at + MOST_IMAGES_PER_CALL]
+        with _existing(repository):
+            answer = ecr.batch_check_layer_availability(**_name(repository), layerDigests=asked)
+        there = {one.get("layerDigest") for one in answer["layers"] if one.get("layerAvailability") == "AVAILABLE"}
+        missing |= set(asked) - there
+    return frozenset(missing)
+
+
 def manifests(ecr: ECRClient, repository: str, digests: Iterable[str]) -> dict[str, Manifest]:
     """Return the manifest of each digest that the repository has; one BatchGetImage for a hundred."""
     unique = tuple(dict.fromkeys(digests))

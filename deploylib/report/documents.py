@@ -28,11 +28,12 @@ class PlannedImage:
     """What happens to one image. `tag` is the last of its tags; `digest` is empty until the registry has it."""
 
     image: str
-    action: Literal["reuse", "build"]
+    action: Literal["reuse", "build", "promote"]
     reason: str
     tag: str
     digest: str = ""
     missing_tags: tuple[str, ...] = ()
+    taken_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +69,16 @@ class PlannedService:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedOrigin:
+    """The release of another environment that the images are from."""
+
+    environment: str
+    release: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A whole plan."""
+    """A whole plan. *unrecorded*: everything runs already, and has to be proved and written into the ledger."""
 
     app: str
     environment: str
@@ -84,6 +93,8 @@ class Planned:
     migration: PlannedMigration | None
     services: tuple[PlannedService, ...]
     notices: tuple[str, ...]
+    origin: PlannedOrigin | None = None
+    unrecorded: bool = False
 
 
 def planned(plan: Plan) -> Planned:
@@ -102,6 +113,8 @@ def planned(plan: Plan) -> Planned:
         migration=_migration(plan.migration),
         services=tuple(_service(one) for one in plan.services),
         notices=plan.notices,
+        origin=PlannedOrigin(environment=plan.origin.environment, release=plan.origin.release) if plan.origin else None,
+        unrecorded=plan.unrecorded,
     )
 
 
@@ -113,6 +126,7 @@ def _image(image: ImagePlan) -> PlannedImage:
         tag=image.tags[-1] if image.tags else "",
         digest=image.digest,
         missing_tags=image.missing_tags,
+        taken_tags=image.taken_tags,
     )
 
 

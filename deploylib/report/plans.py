@@ -30,8 +30,22 @@ CONTEXT = 10
 ABSENT = ""
 DIGEST = "@sha256:"
 
-VERBS = {"build": "build", "reuse": "reuse", "update": "update", "attach": "follow", "unchanged": "keep"}
-STYLES = {"build": "yellow", "update": "yellow", "attach": "cyan", "reuse": "dim", "unchanged": "dim"}
+VERBS = {
+    "build": "build",
+    "promote": "promote",
+    "reuse": "reuse",
+    "update": "update",
+    "attach": "follow",
+    "unchanged": "keep",
+}
+STYLES = {
+    "build": "yellow",
+    "promote": "magenta",
+    "update": "yellow",
+    "attach": "cyan",
+    "reuse": "dim",
+    "unchanged": "dim",
+}
 
 
 def plan(plan: Plan, *, output: str = "text", console: Console | None = None) -> None:
@@ -81,6 +95,7 @@ def _header(plan: Planned) -> Text:
         f"  account {plan.account_id}  {plan.region}\n",
         f"commit {plan.commit[:SHORT]}",
         dirty,
+        (f"  from {cleaned(plan.origin.environment)}, release {plan.origin.release}", "magenta") if plan.origin else "",
         f"  release {cleaned(plan.release)}" if plan.release and not plan.nothing_to_do else "",
     )
 
@@ -104,11 +119,12 @@ def _action(action: str) -> Text:
 
 def _image(image: PlannedImage) -> tuple[Text, ...]:
     tagging = f"; gets the tag {', '.join(image.missing_tags)}" if image.missing_tags else ""
+    taken = "".join(f"; {tag} names an earlier build of this commit and stays there" for tag in image.taken_tags)
     identity = shortened(cleaned(image.tag), 2 * SHORT + 6)
     return (
         Text(cleaned(image.image)),
         _action(image.action),
-        Text(cleaned(image.reason) + tagging, style="dim" if image.action == "reuse" else ""),
+        Text(cleaned(image.reason + tagging + taken), style="dim" if image.action == "reuse" else ""),
         Text(identity, style="dim"),
     )
 
@@ -203,13 +219,16 @@ def _notices(plan: Planned) -> list[Text]:
 
 def _summary(plan: Planned) -> Text:
     builds = sum(one.action == "build" for one in plan.images)
+    copies = sum(one.action == "promote" for one in plan.images)
     updates = sum(one.action == "update" for one in plan.services)
     follows = sum(one.action == "attach" for one in plan.services)
     parts = (
         (builds, f"{_count(builds, 'image')} to build"),
+        (copies, f"{_count(copies, 'image')} to promote"),
         (plan.migration, "a migration to run"),
         (updates, f"{_count(updates, 'service')} to update"),
         (follows, f"{_count(follows, 'rollout')} to follow"),
+        (plan.unrecorded, "what runs to be recorded"),
     )
     return Text.assemble(("Plan: ", "bold"), ", ".join(text for wanted, text in parts if wanted))
 
