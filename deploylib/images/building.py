@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
@@ -77,33 +77,83 @@ def carry_out(
     The engine is looked for, and the log-in made, only when something has to be built. Raises `ImageError` naming the
     image that failed; the others are stopped.
     """
-    made_of = {one.image: one for one in recipes}
     digests = {one.image: one.digest for one in plans if one.action == "reuse"}
     work = [one for one in plans if one.action == "build"]
-    try:
+    with _as_image_errors():
         yield from _tag(account.ecr, repository, plans)
         if work:
+            tested, references = [one.image for one in work], _references(repository, plans)
             with (
-                supplies.supplied(account, repository, [made_of[one.image] for one in work], wished) as given,
-                open_tests(given.variables, _references(repository, plans), [one.image for one in work]) as tests,
+                supplies.supplied(account, repository, _made_by(recipes, work), wished) as given,
+                open_tests(given.variables, references, tested) as tests,
             ):
                 shop = _Workshop(
                     ecr=account.ecr,
                     repository=repository,
+                    recipes=recipes,
                     builder=connect(given),
                     tests=tests,
                     clock=clock,
                     use_cache=use_cache,
                 )
-                for batch in ([one for one in work if one.image == BASE], [one for one in work if one.image != BASE]):
-                    yield from shop.build(
-                        [(made_of[one.image], one) for one in batch], f"{repository}@{digests.get(BASE, '')}"
-                    )
+                for batch in _batches(work):
+                    yield from shop.build(batch, f"{repository}@{digests.get(BASE, '')}")
                     yield from shop.test([one.image for one in batch])
                     digests |= yield from shop.push(batch)
+    return digests
+
+
+def try_out(
+    account: Account,
+    repository: str,
+    recipes: Sequence[Recipe],
+    plans: Sequence[ImagePlan],
+    *,
+    images: Sequence[str],
+    clock: Clock,
+    wished: Wishes = Wishes(),  # noqa: B008  # frozen
+    connect: Connect = docker.connect,
+    open_tests: OpenTests,
+) -> Steps:
+    """Test *images*: what the registry has as it is there, the rest built on this machine. Nothing is pushed.
+
+    Raises `ImageError` naming the image that was not built, or did not pass.
+    """
+    work, references = [one for one in plans if one.action == "build"], _references(repository, plans)
+    with (
+        _as_image_errors(),
+        supplies.supplied(account, repository, _made_by(recipes, work), wished) as given,
+        open_tests(given.variables, references, images) as tests,
+    ):
+        shop = _Workshop(
+            ecr=account.ecr,
+            repository=repository,
+            recipes=recipes,
+            builder=connect(given),
+            tests=tests,
+            clock=clock,
+            use_cache=True,
+        )
+        for batch in _batches(work):
+            yield from shop.build(batch, references.get(BASE, ""))
+        yield from shop.test(images)
+
+
+@contextlib.contextmanager
+def _as_image_errors() -> Iterator[None]:
+    try:
+        yield
     except AwsError as error:
         raise ImageError(str(error), hint=error.hint) from error
-    return digests
+
+
+def _made_by(recipes: Sequence[Recipe], work: Sequence[ImagePlan]) -> list[Recipe]:
+    return [one for one in recipes if one.image in {plan.image for plan in work}]
+
+
+def _batches(work: Sequence[ImagePlan]) -> tuple[list[ImagePlan], list[ImagePlan]]:
+    """Return the base, which the others stand on, and the others."""
+    return [one for one in work if one.image == BASE], [one for one in work if one.image != BASE]
 
 
 def _references(repository: str, plans: Sequence[ImagePlan]) -> dict[str, str]:
@@ -124,14 +174,16 @@ class _Workshop:
 
     ecr: ECRClient
     repository: str
+    recipes: Sequence[Recipe]
     builder: Builder
     tests: Tests
     clock: Clock
     use_cache: bool
 
-    def build(self, work: Sequence[tuple[Recipe, ImagePlan]], base: str) -> Steps:
+    def build(self, work: Sequence[ImagePlan], base: str) -> Steps:
         """Build all of *work*; *base* is the base image as the engine finds it."""
-        yield from together({plan.image: self._building(recipe, plan, base) for recipe, plan in work})
+        made_of = {one.image: one for one in self.recipes}
+        yield from together({plan.image: self._building(made_of[plan.image], plan, base) for plan in work})
 
     def test(self, images: Collection[str]) -> Steps:
         """Test those of *images* that have tests."""
