@@ -16,6 +16,8 @@ from invoke import Collection, Context, task
 from deploylib.command import command
 
 if TYPE_CHECKING:
+    from deploylib.development.images import Images
+    from deploylib.development.stand import Stand
     from deploylib.infra.stack import Stack
 
 # What a command has loaded stays until its end: it is not searched for cycles again and again, nor on the way out.
@@ -101,6 +103,18 @@ def env_validate(c: Context, env: str = "") -> None:
     report.say(f"{env or ', '.join(config.names(ROOT))}: no mistakes")
 
 
+@task(name="doctor", help={"env": "look into this environment's account too", **OUTPUT})
+@command
+def env_doctor(c: Context, env: str = "", output: str = "text") -> None:
+    """Check that everything is here that the commands need."""
+    from deploylib import doctor, report
+
+    with report.waiting("Looking around"):
+        rows = doctor.examine(doctor.Place(root=ROOT), env)
+    report.health(rows, output=output)
+    doctor.refuse_missing(rows, repeat=f"inv env.doctor --env {env}" if env else "inv env.doctor")
+
+
 @task(name="init", help=ENV)
 @command
 def infra_init(c: Context, env: str = "") -> None:
@@ -184,10 +198,10 @@ def infra_format(c: Context) -> None:
     quality.reformat(ROOT, terraform.find(ROOT).program)
 
 
-@task(name="refresh", help={**ENV, **OUTPUT, "force": "build it even when the registry has it"})
+@task(name="refresh", help={**ENV, **OUTPUT, "force": "build it anew although nothing changed, without layer cache"})
 @command
 def base_refresh(c: Context, env: str = "", force: bool = False, output: str = "text") -> None:
-    """Build and push the base image, if what is in it changed."""
+    """Build the base image if what is in it changed, and bring it to every account of the app."""
     from deploylib import aws, checkout, config, report
     from deploylib.images import base
 
@@ -196,20 +210,19 @@ def base_refresh(c: Context, env: str = "", force: bool = False, output: str = "
     report.follow(base.refresh(aws.signed_in(environment), environment, commit, force=force), output=output)
 
 
-@task(name="status", help={**ENV, **OUTPUT, "check": "exit 9 when the registry does not have it"})
+@task(name="status", help={**ENV, **OUTPUT, "check": "exit 9 when the registry does not have it, with what changed"})
 @command
 def base_status(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
-    """Show the base image, and whether the registry has it."""
-    from deploylib import aws, checkout, config, report
-    from deploylib.errors import OutdatedError
-    from deploylib.images import base
+    """Show the base image: where it is, what changed, what stands on an older one."""
+    from deploylib import aws, checkout, config, report, staleness
 
     environment = config.load(ROOT, env)
     commit = checkout.observe(ROOT, environment.app.path)
-    found = base.status(aws.signed_in(environment), environment, commit)
-    report.table("Base image", ("what", "value"), found.rows, output=output)
-    if check and not found.digest:
-        raise OutdatedError(f"the registry has no {found.tag}", hint=f"inv base.refresh --env {environment.name}")
+    with report.waiting(f"Looking at {environment.name}"):
+        found = staleness.look(aws.signed_in(environment), environment, commit)
+    report.base(found, output=output)
+    if check:
+        staleness.refuse_stale(found)
 
 
 @task(
@@ -234,7 +247,7 @@ def image_promote(
     confirm: str = "",
     output: str = "text",
 ) -> None:
-    """Copy the images of a release that completed elsewhere, as they are."""
+    """Copy the images of a release to another environment."""
     from deploylib import aws, config, observe, report
     from deploylib.images import promotion
 
@@ -285,6 +298,81 @@ def local_down(c: Context, env: str = "") -> None:
     report.say(f"removed {emulator.down(ROOT, name, say=report.say)}")
 
 
+@task(
+    name="compose",
+    help={**ENV, "out": "the file (else compose.yaml)", "check": "exit 9 when the file is out of date; write nothing"},
+)
+@command
+def dev_compose(c: Context, env: str = "", out: str = "compose.yaml", check: bool = False) -> None:
+    """Write the compose file of the development environment."""
+    from deploylib import report
+    from deploylib.development import images, stand
+
+    place, found = _stand(env)
+    for line in images.remarks(found, place.engine.api):
+        report.say(line)
+    if check:
+        stand.check(place.environment, found.references, Path(out).resolve())
+    changed = not check and stand.write(place.environment, found.references, Path(out).resolve())
+    report.say(f"{out} {'written' if changed else 'is up to date'}")
+
+
+@task(name="up", help=ENV)
+@command
+def dev_up(c: Context, env: str = "") -> None:
+    """Start the app here from its base image, with the source mounted."""
+    from deploylib import report
+    from deploylib.development import images, stand
+
+    place, found = _stand(env, starting=True)
+    images.fetch(found, place.engine, report.say)
+    for line in images.remarks(found, place.engine.api):
+        report.say(line)
+    stand.up(place, found.references, report.say)
+    for line in (f"{place.project} is up", *stand.summary(place)):
+        report.say(line)
+
+
+@task(name="status", help={**ENV, **OUTPUT, "check": "exit 9 when an image is stale"})
+@command
+def dev_status(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
+    """Show the containers of the development environment, and whether its images are stale."""
+    from deploylib import report
+    from deploylib.development import images
+
+    place, found = _stand(env)
+    rows = [(one.service, one.state, one.exit_code) for one in place.containers]
+    report.table(place.project, ("container", "state", "exit code"), rows, output=output)
+    for line in images.remarks(found, place.engine.api):
+        report.say(line, output=output)
+    if check:
+        images.refuse_stale(found)
+
+
+@task(name="down", help={**ENV, "volumes": "remove the data too"})
+@command
+def dev_down(c: Context, env: str = "", volumes: bool = False) -> None:
+    """Stop the development environment and remove its containers; the data stays."""
+    from deploylib import config, report
+    from deploylib.development import stand
+    from deploylib.toolchain import engine
+
+    removed = stand.down(config.load(ROOT, env), engine.find().api, volumes=volumes)
+    report.say(f"removed {removed}" + ("" if volumes else "; the data is kept (--volumes removes it)"))
+
+
+def _stand(env: str, *, starting: bool = False) -> tuple[Stand, Images]:
+    from deploylib import checkout, config
+    from deploylib.development import images
+    from deploylib.development.stand import Stand
+    from deploylib.toolchain import compose_tool, engine
+
+    environment, found = config.load(ROOT, env), engine.find()
+    tool = compose_tool.find(found) if starting else ()
+    commit = checkout.observe(ROOT, environment.app.path)
+    return Stand(environment=environment, engine=found, tool=tool), images.observe(environment, commit, found.api)
+
+
 def _stack(env: str) -> Stack:
     from deploylib import aws, config
     from deploylib.infra import stack
@@ -327,13 +415,14 @@ def _apply(env: str, *, destroy: bool, yes: bool, confirm: str, replace: bool, d
 
 namespace = Collection(deploy)
 for name, tasks in {
-    "env": (env_list, env_show, env_validate),
+    "env": (env_list, env_show, env_validate, env_doctor),
     "infra": (
         *(infra_init, infra_plan, infra_apply, infra_output, infra_destroy),
         *(infra_unlock, infra_check, infra_format),
     ),
     "base": (base_refresh, base_status),
     "image": (image_promote,),
+    "dev": (dev_compose, dev_up, dev_status, dev_down),
     "local": (local_up, local_status, local_down),
 }.items():
     namespace.add_collection(Collection(name, *tasks))

@@ -22,6 +22,7 @@ def install(settings: Settings) -> None:
     _install_registry(port)
     _install_images()
     _install_tags()
+    _install_layers()
     _install_load_balancers(port)
 
 
@@ -70,6 +71,21 @@ def _install_tags() -> None:
         found = [one for one in data.get("imageIds", []) if ecr._find_image(data["repositoryName"], one)]
         for image, asked in zip(answer["images"], found, strict=True):
             image["imageId"] = {**image["imageId"], **asked}
+        return ecr.json_response(answer)
+
+
+def _install_layers() -> None:
+    """BatchCheckLayerAvailability knows the layers that were pushed."""
+
+    @patching.wrap(ecr, "_batch_check_layer_availability(data)")
+    def checked(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+        status, headers, body = original(data)
+        if status != 200:  # noqa: PLR2004 - HTTP
+            return status, headers, body
+        answer, blobs = json.loads(body), ecr._layer_blobs.get(data["repositoryName"], {})
+        for layer in answer["layers"]:
+            if (blob := blobs.get(layer["layerDigest"])) is not None:
+                layer.update(layerAvailability="AVAILABLE", layerSize=len(blob))
         return ecr.json_response(answer)
 
 

@@ -82,8 +82,18 @@ class CallLog:
             "api", started, service=service, action=action, status=status, account=account, write=write, agent=agent
         )
 
-    def registry(self, *, method: str, path: str, status: int, account: str, started: float) -> None:
-        """Log a request to the image registry."""
+    def registry(
+        self,
+        *,
+        method: str,
+        path: str,
+        status: int,
+        account: str,
+        started: float,
+        received: int = 0,
+        sent: int = 0,
+    ) -> None:
+        """Log a request to the image registry, with the bytes of its body and of the answer's."""
         self._write(
             "registry",
             started,
@@ -92,6 +102,8 @@ class CallLog:
             status=status,
             account=account,
             write=method not in SAFE_METHODS,
+            received=received,
+            sent=sent,
         )
 
     def _write(self, kind: str, started: float, **fields: object) -> None:

@@ -56,7 +56,9 @@ def _install_registry(log: CallLog) -> None:
         started = time.time()
         answer = await original(method, path, *args)
         if answer is not None:
-            log.registry(method=method, path=path, status=answer[0], account=get_account_id(), started=started)
+            _, body, _ = args
+            sizes = {"received": len(body or b""), "sent": len(answer[2] or b"")}
+            log.registry(method=method, path=path, status=answer[0], account=get_account_id(), started=started, **sizes)
         return answer
 
 

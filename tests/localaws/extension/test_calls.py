@@ -81,6 +81,13 @@ def test_each_call_is_one_json_line_with_its_kind(tmp_path: Path) -> None:
     assert lines[0]["account"] == "111122223333"
 
 
+def test_a_registry_line_tells_how_many_bytes_went_each_way(tmp_path: Path) -> None:
+    log = CallLog(tmp_path / "calls.jsonl")
+    log.registry(method="GET", path="/v2/app/blobs/1", status=200, account="1", started=0, received=3, sent=70_000)
+    line = json.loads((tmp_path / "calls.jsonl").read_text())
+    assert (line["received"], line["sent"]) == (3, 70_000)
+
+
 def test_a_log_is_continued_and_one_without_a_file_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "calls.jsonl"
     for _ in range(2):
