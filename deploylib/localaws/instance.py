@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = Path(".local")
-TOKEN = "localaws:"  # noqa: S105 - the extension's callers.py refuses another instance's
+TOKEN = "localaws:"  # noqa: S105 - the extension (tokens.py) refuses another instance's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
