@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -24,7 +25,7 @@ from deploylib.errors import (
     RolledBackError,
     SupersededError,
 )
-from deploylib.images import building, planning, promotion, registry, supplies, tags
+from deploylib.images import building, planning, promotion, registry, supplies, tags, testing
 from deploylib.images.recipe import BASE
 from deploylib.plan import Origin, plan_release, role_images
 
@@ -299,6 +300,9 @@ def _images(release: Release) -> Images:
             release.plan.images,
             clock=release.clock,
             wished=supplies.wishes(release.environment, release.plan.contract.cache_repository),
+            open_tests=functools.partial(
+                testing.opened, testing.suite(release.environment, release.plan.contract), clock=release.clock
+            ),
         )
     )
 
