@@ -50,7 +50,10 @@ def record(pid: int) -> RecordedProcess:
 
 def is_alive(process: RecordedProcess) -> bool:
     """Return whether it still runs: the same process, and no zombie."""
-    return process.started != "" and _start_of(process.pid) == process.started
+    alive = process.started != "" and _start_of(process.pid) == process.started
+    if not alive:
+        _reap()
+    return alive
 
 
 def stop(process: RecordedProcess, *, patience_seconds: float, clock: Clock = time) -> bool:
@@ -71,6 +74,11 @@ def _gone(process: RecordedProcess, patience_seconds: float, clock: Clock) -> bo
             return False
         clock.sleep(POLL_SECONDS)
     return True
+
+
+def _reap() -> None:
+    """Take note of our own children that ended: a zombie would stay, and Python takes it for a program that runs."""
+    _children[:] = [child for child in _children if child.poll() is None]
 
 
 def _signal(process: RecordedProcess, number: signal.Signals) -> None:

@@ -77,3 +77,14 @@ def test_a_detached_process_has_its_own_session_its_own_log_and_only_the_environ
 
     os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
     assert log.read_text().strip() == "True [('LC_ALL', 'C')]"
+
+
+def test_a_detached_process_of_ours_that_was_stopped_is_no_zombie(tmp_path: Path) -> None:
+    record = recorded_process.start_detached(
+        (sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"), log=tmp_path / "log"
+    )
+
+    assert recorded_process.stop(record, patience_seconds=5)
+
+    with pytest.raises(ChildProcessError):
+        os.waitpid(record.pid, os.WNOHANG)
