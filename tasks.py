@@ -320,7 +320,7 @@ def dev_compose(c: Context, env: str = "", out: str = "compose.yaml", check: boo
 @task(name="up", help=ENV)
 @command
 def dev_up(c: Context, env: str = "") -> None:
-    """Start the app here from its base image, with the source mounted."""
+    """Start the app here: its base image, your source."""
     from deploylib import report
     from deploylib.development import images, stand
 
@@ -336,7 +336,7 @@ def dev_up(c: Context, env: str = "") -> None:
 @task(name="status", help={**ENV, **OUTPUT, "check": "exit 9 when an image is stale"})
 @command
 def dev_status(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
-    """Show the containers of the development environment, and whether its images are stale."""
+    """Show the app here: its containers, and what is stale."""
     from deploylib import report
     from deploylib.development import images
 
@@ -352,7 +352,7 @@ def dev_status(c: Context, env: str = "", check: bool = False, output: str = "te
 @task(name="down", help={**ENV, "volumes": "remove the data too"})
 @command
 def dev_down(c: Context, env: str = "", volumes: bool = False) -> None:
-    """Stop the development environment and remove its containers; the data stays."""
+    """Stop the app here and remove its containers; data stays."""
     from deploylib import config, report
     from deploylib.development import stand
     from deploylib.toolchain import engine

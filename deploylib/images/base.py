@@ -1,70 +1,48 @@
-"""The base image by itself: is what it is made of in the registry, since when, and bringing it there.
+"""The base image by itself: brought to every account that the app uses, built once and only when something changed.
 
-The tag says the content, and tags are immutable, so there is nothing to force where the registry has it: whoever wants
-newer packages of the distribution under an unchanged Dockerfile changes an ingredient, and everybody gets the new base
-by the same commit. `force` therefore only leaves out the layer cache when the image has to be built.
+An image that is in one of the accounts is copied to the others, so that all have the same digest. `force` makes the
+base anew although nothing changed that a fingerprint can see, such as the packages of the distribution: the time of
+that is one more ingredient (see `stock`), so content tags keep their promise, and every role is built again on it.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deploylib import aws, contract
-from deploylib.errors import RefusedError
-from deploylib.events import Event, Noticed
-from deploylib.images import building, docker, planning, registry, supplies, upstream
-from deploylib.images.recipe import base_recipe
+from deploylib.errors import AwsError, ImageError
+from deploylib.events import Event, Noticed, Tagged
+from deploylib.images import building, copying, docker, login, places, planning, registry, stock, supplies, upstream
+from deploylib.images.recipe import BASE, base_recipe
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from deploylib.aws import Account
     from deploylib.checkout import Checkout
     from deploylib.clock import Clock
     from deploylib.config import Environment
+    from deploylib.contract import Contract
     from deploylib.images.building import Connect
+    from deploylib.images.copying import Copier
+    from deploylib.images.places import Place
+    from deploylib.images.recipe import LookUp, Recipe
+
+    ConnectCopier = Callable[[Mapping[str, str]], Copier]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BaseStatus:
-    """The base image of a checkout, and where the registry stands. `digest` is empty when it is not there."""
+class Outside:
+    """What is beyond this account and checkout; tests have a small world of their own."""
 
-    repository: str
-    tag: str
-    fingerprint: str
-    digest: str = ""
-    pushed_at: dt.datetime | None = None
-
-    @property
-    def rows(self) -> tuple[tuple[str, str], ...]:
-        """What and value, for a person."""
-        since = (
-            self.pushed_at.isoformat(sep=" ", timespec="seconds") if self.pushed_at else "not there: inv base.refresh"
-        )
-        return (
-            ("image", f"{self.repository}:{self.tag}"),
-            ("fingerprint", self.fingerprint),
-            ("in the registry since", since),
-            ("digest", self.digest or "-"),
-        )
-
-
-def status(account: Account, environment: Environment, checkout: Checkout) -> BaseStatus:
-    """Return what the base of *checkout* is, and whether *environment*'s registry has it."""
-    recipe = base_recipe(environment, checkout, upstream.nobody)
-    repository = contract.read(account.ssm, environment.contract_parameter).repository
-    tag = recipe.tags[0]
-    digest = registry.present(account.ecr, repository, (tag,)).get(tag, "")
-    return BaseStatus(
-        repository=repository,
-        tag=tag,
-        fingerprint=recipe.fingerprint,
-        digest=digest,
-        pushed_at=registry.pushed_at(account.ecr, repository, digest) if digest else None,
-    )
+    connect: Connect = docker.connect
+    connect_copier: ConnectCopier = copying.connect
+    sign_in: places.SignIn = aws.signed_in
+    look_up: LookUp | None = None
 
 
 def refresh(
@@ -74,27 +52,127 @@ def refresh(
     *,
     force: bool = False,
     clock: Clock = time,
-    connect: Connect = docker.connect,
+    outside: Outside = Outside(),  # frozen
 ) -> Generator[Event, None, dict[str, str]]:
-    """Build and push the base image where the registry lacks it; return its digest by its name.
+    """Bring the base image to every account that lacks it; return its digest by its name.
 
-    Raises `RefusedError` in another account than *environment*'s, and when *force* is asked of an image that is there.
+    An account that cannot be used from here is named and changes nothing. Raises `RefusedError` when *environment*'s
+    own is another account, `ImageError` when an image was not built or copied.
     """
     aws.guard(account, environment)
-    recipe = base_recipe(environment, checkout, upstream.nobody)
-    published = contract.read(account.ssm, environment.contract_parameter)
-    repository, wished = published.repository, supplies.wishes(environment, published.cache_repository)
-    plan = planning.plan_image(recipe, registry.present(account.ecr, repository, recipe.tags))
-    if plan.action == "build":
-        build = building.carry_out(
-            account, repository, (recipe,), (plan,), clock=clock, wished=wished, connect=connect, use_cache=not force
+    found = contract.read(account.ssm, environment.contract_parameter)
+    look_up = outside.look_up or upstream.of(account, environment, lambda: found.repository)
+    write = functools.partial(_recipe, environment, checkout, look_up, clock)
+    held = stock.take(account.ecr, found.repository, write)
+    if isinstance(look_up, upstream.Upstream):
+        yield from (Noticed(message=one) for one in look_up.notices)
+    ours = places.here(account, environment, found.repository)
+    others, closed = places.others(environment, checkout, sign_in=outside.sign_in)
+    recipe = held.recipes[0]
+    if force and held.present.get(recipe.tags[0]):
+        recipe = write(_now(clock))[0]
+    run = _Refresh(recipe=recipe, plain=held.plain, clock=clock, outside=outside, places=(ours, *others))
+    yield from (Noticed(message=f"{one.environment} is left out: {one.reason}") for one in closed)
+    digest = yield from run.bring(environment, found, force=force)
+    return {BASE: digest}
+
+
+def _recipe(
+    environment: Environment, checkout: Checkout, look_up: LookUp, clock: Clock, refreshed: str
+) -> tuple[Recipe]:
+    return (base_recipe(environment, checkout, look_up, refreshed=refreshed, clock=clock),)
+
+
+def _now(clock: Clock) -> str:
+    return f"{dt.datetime.fromtimestamp(clock.time(), dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refresh:
+    """One base on its way to several places; the first is the one that was asked for."""
+
+    recipe: Recipe
+    plain: str
+    clock: Clock
+    outside: Outside
+    places: tuple[Place, ...]
+
+    @property
+    def tag(self) -> str:
+        """The content tag."""
+        return self.recipe.tags[0]
+
+    def bring(self, environment: Environment, found: Contract, *, force: bool) -> Generator[Event, None, str]:
+        """Build what nobody has, copy what somebody has, name it; return the digest in the first place."""
+        ours = self.places[0]
+        present = {one.environment: self._present(one) for one in self.places}
+        source = next((one for one in self.places if self.tag in present[one.environment]), None)
+        if source is None:
+            digest = yield from self._build(environment, found, force=force)
+            source, present[ours.environment] = ours, self._present(ours)
+        else:
+            digest = present[source.environment][self.tag]
+            if source is ours:
+                yield Noticed(message=f"nothing to build: the registry has {self.tag}")
+        lacking = [one for one in self.places if self.tag not in present[one.environment]]
+        problems = []
+        for one in lacking:
+            problems += yield from self._copied(source, one, digest)
+        for one in self.places:
+            there = present[one.environment] if one not in lacking else self._present(one)
+            yield from self._named(one, there, digest)
+        if problems:
+            raise ImageError("\n".join(problems), hint="repeat the command: what is there stays there")
+        return present[ours.environment].get(self.tag, digest)
+
+    def _present(self, place: Place) -> Mapping[str, str]:
+        return registry.present(place.account.ecr, place.repository, (self.tag, *self._names))
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The other names of the image; the last two move."""
+        refreshed = self.recipe.ingredients.refreshed
+        if not refreshed:
+            return (BASE,)
+        return stock.tag_of_time(self.plain, refreshed), f"{self.plain}{stock.REFRESHED}", BASE
+
+    def _build(self, environment: Environment, found: Contract, *, force: bool) -> Generator[Event, None, str]:
+        plan = planning.plan_image(self.recipe, {})
+        if self.recipe.ingredients.refreshed:
+            plan = replace(plan, reason="nothing changed, but it was asked for (--force)")
+        digests = yield from building.carry_out(
+            self.places[0].account,
+            found.repository,
+            (self.recipe,),
+            (plan,),
+            clock=self.clock,
+            wished=supplies.wishes(environment, found.cache_repository),
+            connect=self.outside.connect,
+            use_cache=not force,
         )
-        return (yield from build)
-    if force:
-        raise RefusedError(
-            f"the registry has {plan.tags[0]} already, and tags there are immutable: "
-            "another build of the same content has no place",
-            hint='change an ingredient: a build argument like REFRESHED = "2026-01-31" that the Dockerfile declares',
-        )
-    yield Noticed(message=f"nothing to do: the registry has {plan.tags[0]}")
-    return {plan.image: plan.digest}
+        return digests[BASE]
+
+    def _copied(self, source: Place, place: Place, digest: str) -> Generator[Event, None, list[str]]:
+        """Copy the image into *place*; return what went wrong, nothing when it is there."""
+        yield Noticed(message=f"{place.environment}: {self.tag} is copied from {source.environment}")
+        try:
+            logins = (login.to_ecr(one.account.ecr, one.repository) for one in (source, place))
+            with login.logged_in(*logins) as variables:
+                copier = self.outside.connect_copier(variables)
+                copier.copy(f"{source.repository}@{digest}", place.repository, tag=self.tag)
+            registry.put_tag(place.account.ecr, place.repository, self.tag, digest=digest)
+        except (AwsError, ImageError) as error:
+            return [f"{place.environment} does not have {self.tag}: {error}"]
+        return []
+
+    def _named(self, place: Place, there: Mapping[str, str], digest: str) -> Iterator[Event]:
+        """Give the image of *place* its other names, where it has another one or none."""
+        held = there.get(self.tag, "")
+        if not held:
+            return
+        if held != digest:
+            yield Noticed(message=f"{place.environment} has a build of its own of {self.tag}: {held}")
+        wanted = dict.fromkeys(self._names, held)
+        if any(there.get(name) != held for name in wanted):
+            for tag in registry.move_tags(place.account.ecr, place.repository, wanted):
+                yield Tagged(image=BASE, tag=tag, moved=tag in there)

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from deploylib.images.dockerfile import escape_character
 
@@ -100,6 +100,53 @@ def read(text: str) -> Record | None:
         files=_texts(document.get("files")),
         refreshed=str(document.get("refreshed", "")),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One ingredient that changed. `kind`: file, folder, Dockerfile, build argument, parent, platform, refreshed.
+
+    `old` and `new` are digests of a parent, else values that may be shown; one of them is empty where it came or went.
+    """
+
+    kind: str
+    name: str
+    change: Literal["changed", "added", "removed"]
+    old: str = ""
+    new: str = ""
+
+
+def differences(before: Record, now: Ingredients, dockerfile: str) -> tuple[Difference, ...]:
+    """Return what of *now* is not as it was recorded *before*; *dockerfile* is the name to show."""
+    after = _record(now, hashed_below(now.files, before.files))
+    parts = (
+        _compared("platform", {"": before.platform}, {"": after.platform}, shown=True),
+        _compared("parent", before.parents, after.parents, shown=True),
+        _compared("Dockerfile", {dockerfile: before.dockerfile}, {dockerfile: after.dockerfile}),
+        _compared("build argument", before.arguments, after.arguments),
+        _compared("file", before.files, after.files),
+        _compared("refreshed", _refreshed(before), _refreshed(after), shown=True),
+    )
+    return tuple(one for part in parts for one in part)
+
+
+def _refreshed(found: Record) -> dict[str, str]:
+    return {"by base.refresh --force": found.refreshed} if found.refreshed else {}
+
+
+def _compared(
+    kind: str, before: Mapping[str, str], after: Mapping[str, str], *, shown: bool = False
+) -> Iterator[Difference]:
+    for name in sorted({*before, *after}):
+        old, new = before.get(name, ""), after.get(name, "")
+        if old != new:
+            yield Difference(
+                kind="folder" if kind == "file" and name.endswith("/") else kind,
+                name=name,
+                change="changed" if old and new else "removed" if old else "added",
+                old=old if shown else "",
+                new=new if shown else "",
+            )
 
 
 def parents(labels: Mapping[str, str]) -> Mapping[str, str]:

@@ -116,6 +116,15 @@ def base_recipe(
     return kitchen.finish(draft, look_up(_outside([draft])), None, refreshed=refreshed)
 
 
+def base_inputs(environment: Environment, checkout: Checkout) -> tuple[object, ...]:
+    """Return what *environment* makes its base from, without asking anybody: two that are equal make the same base."""
+    if not environment.images.base:
+        return ()
+    draft = _kitchen(environment, checkout, time).draft(BASE, environment.images.base)
+    settings = environment.images.base
+    return environment.context, environment.images.platform, settings.dockerfile, draft.text, draft.arguments
+
+
 def _kitchen(environment: Environment, checkout: Checkout, clock: Clock) -> _Kitchen:
     return _Kitchen(
         context=Context(environment.context),

@@ -6,19 +6,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deploylib.report.bases import base
     from deploylib.report.confirmation import confirmed
     from deploylib.report.console import say, waiting
+    from deploylib.report.health import health
     from deploylib.report.infrastructure import changes
     from deploylib.report.plans import plan
     from deploylib.report.progress import follow
     from deploylib.report.tables import table
 
-__all__ = ["changes", "confirmed", "follow", "plan", "say", "table", "waiting"]
+__all__ = ["base", "changes", "confirmed", "follow", "health", "plan", "say", "table", "waiting"]
 
 _HOMES = {
+    "base": "bases",
     "changes": "infrastructure",
     "confirmed": "confirmation",
     "follow": "progress",
+    "health": "health",
     "plan": "plans",
     "say": "console",
     "table": "tables",
