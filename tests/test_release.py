@@ -615,3 +615,41 @@ def test_what_the_last_completed_release_was_made_of_is_nothing_to_do() -> None:
         recorded=worlds.digests(1),
     )
     assert made.nothing_to_do
+
+
+# The tags that follow a release
+
+FOLLOWING = ("{role}-{environment}-latest", "{role}-latest")
+
+
+def test_moving_tags_go_to_the_images_of_a_release_that_completed() -> None:
+    world = worlds.world()
+    world.push(2)
+    old, new = worlds.digests(1), worlds.digests(2)
+    world.aws.ecr.tags[worlds.APP] |= {f"{role}-latest": digest for role, digest in old.items()}
+    seen = run(proposed(world, images=worlds.images(*FOLLOWING)))
+    assert kinds(seen)[-7:] == [*["Tagged"] * 6, "Completed"]
+    moved = {(one.image, one.tag) for one in seen if isinstance(one, events.Tagged) and one.moved}
+    assert moved == {(role, f"{role}{middle}-latest") for role in worlds.ROLES for middle in ("", "-stg")}
+    assert {tag: world.aws.ecr.tags[worlds.APP][tag] for _, tag in moved} == {tag: new[role] for role, tag in moved}
+    assert set(old.values()) <= set(world.aws.ecr.images[worlds.APP])
+    assert world.aws.wrote.index("batch_delete_image") > world.aws.wrote.index("update_service")
+    assert world.aws.calls["ecr:BatchDeleteImage"] == world.aws.calls["ecr:DescribeImages"] == 1
+
+
+def test_moving_tags_stay_when_the_release_failed() -> None:
+    world = worlds.world()
+    world.push(2)
+    world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=0.2)
+    failing(proposed(world, images=worlds.images(*FOLLOWING)), RolledBackError)
+    assert not [tag for tag in world.aws.ecr.tags[worlds.APP] if tag.endswith("latest")]
+
+
+def test_moving_tags_that_ecr_refuses_are_a_notice_and_no_failure() -> None:
+    world = worlds.world()
+    world.push(2)
+    world.aws.ecr.refuse("put_image", "AccessDeniedException")
+    seen = run(proposed(world, images=worlds.images(*FOLLOWING)))
+    (notice,) = [one for one in seen if isinstance(one, events.Noticed)]
+    assert notice.message.startswith("the tags that follow a release stay where they were: ")
+    assert (kinds(seen)[-1], recorded(world).verdict) == ("Completed", "completed")

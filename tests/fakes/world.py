@@ -268,11 +268,17 @@ def environment(root: Path = Path("/project"), **changes: Any) -> config.Environ
         "root": root,
         "app": config.App(name=APP, path="app"),
         "account": config.Account(id=ACCOUNT_ID, region=REGION),
-        "images": config.Images(roles={role: config.RoleImage(dockerfile="Dockerfile.j2") for role in ROLES}),
+        "images": images(),
         "migration": config.Migration(service="web", container="app", command=MIGRATE),
         "rollout": config.Rollout(),
     }
     return config.Environment(**{**known, **changes})
+
+
+def images(*moving: str) -> config.Images:
+    """Return the images of the world's environment, with these templates of moving tags."""
+    roles = {role: config.RoleImage(dockerfile="Dockerfile.j2") for role in ROLES}
+    return config.Images(roles=roles, tags=config.Tags(moving=moving))
 
 
 def network() -> dict[str, Any]:

@@ -87,7 +87,7 @@ def test_the_tag_of_a_commit_that_is_another_images_is_left_alone(
     found = plans(menu, present)["web"]
     assert found.action == ("reuse" if content_is_there else "build")
     assert found.tags == web.tags[:1]
-    assert found.missing_tags == ()
+    assert (found.missing_tags, found.taken_tags) == ((), web.tags[1:])
 
 
 def test_a_base_that_no_build_needs_is_not_planned_when_the_registry_lost_it(menu: tuple[Recipe, ...]) -> None:

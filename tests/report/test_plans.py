@@ -111,6 +111,13 @@ def test_an_image_that_only_lacks_a_tag_gets_it(screen: Callable[..., Any], plan
     assert "same; gets the tag t" in page.text
 
 
+def test_a_tag_that_names_other_content_is_told(screen: Callable[..., Any], plan: Callable[..., Plan]) -> None:
+    page = screen()
+    image = ImagePlan(image="web", action="build", reason="new", tags=("web-c1",), taken_tags=("web-3f2a",))
+    report.plan(plan(images=(image,), migration=None), console=page.console)
+    assert "new; web-3f2a names an earlier build of this commit and stays there" in " ".join(page.text.split())
+
+
 def test_a_short_change_stands_on_one_line(
     shown: Callable[..., list[str]], difference: Callable[..., Difference]
 ) -> None:
