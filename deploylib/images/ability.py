@@ -143,14 +143,14 @@ def _buildx(engine: Engine, variables: Mapping[str, str], platform: str) -> Abil
         buildkit=_released(version_of(found.get("buildkit", ""))),
         builder=found.get("name", ""),
         driver=found.get("driver", ""),
-        containerd=_keeps_in_containerd(engine),
+        containerd=in_containerd(engine.api.get("/info") or {}),
         platforms=tuple(one.strip("* ") for one in found.get("platforms", "").split(",") if one.strip("* ")),
     )
 
 
-def _keeps_in_containerd(engine: Engine) -> bool:
-    status = (engine.api.get("/info") or {}).get("DriverStatus") or ()
-    return any(CONTAINERD in pair for pair in status)
+def in_containerd(info: Mapping[str, Any]) -> bool:
+    """Whether the engine that says *info* of itself keeps its images in containerd."""
+    return any(CONTAINERD in pair for pair in info.get("DriverStatus") or ())
 
 
 def _has_buildkit_inside(engine: Engine, variables: Mapping[str, str]) -> bool:

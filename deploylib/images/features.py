@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from deploylib.images.ability import Ability, Version
     from deploylib.images.recipe import Recipe
 
-BUILDX = (
-    "install buildx, docker's plug-in for BuildKit (Debian and Ubuntu: docker-buildx; docker.com: docker-buildx-plugin)"
-)
+BUILDX = "install docker's plug-in buildx (package docker-buildx, or docker-buildx-plugin of docker.com)"
 READER = "# syntax=docker/dockerfile:1"
 
 _HEREDOC = re.compile(r"""(?:^|\s)\d*<<-?["']?\w""")

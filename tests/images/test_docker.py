@@ -171,7 +171,7 @@ def test_the_classic_builder_takes_no_secrets(program: Program, tmp_path: Path) 
         program.docker("classic", Supplies(secrets=SECRETS)).build(
             with_secrets(tmp_path), REFERENCE, base="", line=nothing
         )
-    assert caught.value.hint.startswith("install buildx")
+    assert caught.value.hint.startswith("install docker's plug-in buildx")
     assert program.calls == []
 
 

@@ -71,7 +71,9 @@ def test_a_builder_that_cannot_read_it_is_said_before_the_build(
     with pytest.raises(ImageError, match=r"^image app: Dockerfile uses .* \(line 2\): that needs BuildKit") as caught:
         features.refuse_unknown(one, able)
     assert able.name in str(caught.value)
-    assert caught.value.hint.startswith("install buildx" if able is CLASSIC else "put `# syntax=docker/dockerfile:1`")
+    assert caught.value.hint.startswith(
+        "install docker's plug-in buildx" if able is CLASSIC else "put `# syntax=docker/dockerfile:1`"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import shutil
+import textwrap
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from deploylib import doctor
+from deploylib.doctor import Doors, Place, Row
+from deploylib.errors import ToolMissingError
+from deploylib.images.distribution import RegistryError
+from tests.fakes import world as worlds
+from tests.toolchain.fake_engine import FakeEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from deploylib.images.distribution import Registries
+    from tests.fakes.world import World
+
+DOCKER = """\
+    case "$1 $2" in
+      "--version ") echo "Docker version 20.10.24, build 1" ;;
+      "buildx version") exit 1 ;;
+      "compose version") echo 2.30.1 ;;
+    esac
+"""
+COMMON = """\
+[app]
+name = "guestbook"
+path = "."
+[images.roles.web]
+dockerfile = "Dockerfile"
+secrets = { npm = "/guestbook/npm" }
+"""
+STAGING = '[account]\nid = "111111111111"\nregion = "ap-northeast-1"\n'
+
+
+@dataclass
+class Lodge:
+    """A registry that answers with *status*."""
+
+    status: int = 404
+    asked: list[str] = field(default_factory=list)
+
+    def digest(self, name: str) -> str:
+        self.asked.append(name)
+        raise RegistryError(f"{name}: no", status=self.status, hint="")
+
+    @property
+    def registries(self) -> Registries:
+        return cast("Registries", self)
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    fake = FakeEngine(tmp_path / "docker.sock")
+    fake.start()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def world() -> World:
+    found = worlds.world()
+    found.aws.ecr.have("guestbook", "something")
+    found.aws.ssm.give("/guestbook/npm", "token", kind="SecureString")
+    return found
+
+
+def place(root: Path, programs: Path, engine: FakeEngine | None = None) -> Place:
+    host = engine.host if engine else f"unix://{root}/nothing.sock"
+    return Place(root=root, environ={"PATH": str(programs), "DOCKER_HOST": host, "HOME": str(root)})
+
+
+def program(programs: Path, name: str, script: str) -> None:
+    (programs / name).write_text(f"#!/bin/sh\n{textwrap.dedent(script)}")
+    (programs / name).chmod(0o755)
+
+
+def equipped(programs: Path) -> None:
+    """Install everything."""
+    program(programs, "docker", DOCKER)
+    program(programs, "git", 'case "$1" in --version) echo git version 2.39.5 ;; *) echo abc1234 ;; esac\n')
+    program(programs, "terraform", """echo '{"terraform_version": "1.11.4"}'\n""")
+    (programs / "skopeo").symlink_to(shutil.which("true") or "")
+
+
+def project(root: Path) -> None:
+    (root / "environments").mkdir()
+    (root / "environments/common.toml").write_text(COMMON)
+    (root / "environments/stg.toml").write_text(STAGING)
+
+
+def by_what(rows: tuple[Row, ...]) -> dict[str, Row]:
+    return {row.what: row for row in rows}
+
+
+def there(root: Path, programs: Path, world: World, lodge: Lodge | None = None) -> dict[str, Row]:
+    """Return what is found of the environment stg."""
+    doors = Doors(sign_in=lambda _: world.account, registries=lambda _: (lodge or Lodge()).registries)
+    rows = doctor.examine(place(root, programs), "stg", doors=doors)
+    return by_what(tuple(row for row in rows if row.group == "environment stg"))
+
+
+def test_everything_that_is_there_is_named(tmp_path: Path, programs: Path, engine: FakeEngine) -> None:
+    equipped(programs)
+    found = by_what(doctor.examine(place(tmp_path, programs, engine)))
+    assert not [row for row in found.values() if row.state == "MISSING"]
+    assert found["git"].found == "2.39.5, at commit abc1234"
+    assert found["container engine"].found == f"docker 20.10.24 at {tmp_path}/docker.sock, images in a way of its own"
+    assert found["builder"].found == "the BuildKit 0.8 inside the engine"
+    assert found["compose tool"].found == "docker compose 2.30.1"
+    assert found["copy tool"].found.startswith("skopeo (")
+    assert found["Terraform"].found == "terraform 1.11.4 (programs/terraform)"
+    assert found["disk space"].state in {"OK", "WARNING"}
+    doctor.refuse_missing(found.values(), "")
+
+
+def test_on_a_machine_without_anything_each_thing_says_what_mends_it(tmp_path: Path, programs: Path) -> None:
+    found = by_what(doctor.examine(place(tmp_path, programs)))
+    assert {row.what for row in found.values() if row.state == "MISSING"} == {"git", "container engine", "Terraform"}
+    assert {row.what for row in found.values() if row.state == "SKIPPED"} == {
+        *("builder", "copy tool", "AWS provider", "disk space")
+    }
+    assert all(row.next for row in found.values() if row.state in {"MISSING", "WARNING"})
+    with pytest.raises(ToolMissingError, match=r"^missing: git, container engine, Terraform$") as caught:
+        doctor.refuse_missing(found.values(), "inv env.doctor")
+    assert (caught.value.exit_code, caught.value.hint) == (2, "sudo apt-get install git, or your system's way")
+
+
+def test_a_builder_that_cannot_keep_layers_or_secrets_is_a_warning(
+    tmp_path: Path, programs: Path, engine: FakeEngine
+) -> None:
+    equipped(programs)
+    engine.version = "19.03.1"
+    found = by_what(doctor.examine(place(tmp_path, programs, engine)))
+    assert (found["builder"].state, found["layers in ECR"].state) == ("WARNING", "WARNING")
+    assert found["builder"].next.startswith("install docker's plug-in buildx")
+    assert found["layers in ECR"].next.endswith("docker buildx create --use")
+    assert found["attestations"].state == "SKIPPED"
+
+
+def test_an_environment_in_order(tmp_path: Path, programs: Path, world: World) -> None:
+    project(tmp_path)
+    lodge = Lodge()
+    found = there(tmp_path, programs, world, lodge)
+    assert {row.state for row in found.values()} == {"OK"}
+    assert found["account, region"].found == "111111111111, ap-northeast-1"
+    assert found["contract"].found == "/guestbook/stg/contract"
+    assert found["ledger"].found.startswith("guestbook-stg-releases, ")
+    assert found["secrets"].found == "1 for builds and log-ins can be read"
+    assert [name.rpartition(":")[2] for name in lodge.asked] == ["set-by-deploy"]
+    assert world.aws.writes == ()
+
+
+def test_what_cannot_be_asked_without_something_else_is_skipped(tmp_path: Path, programs: Path, world: World) -> None:
+    project(tmp_path)
+    world.aws.ssm.parameters.clear()
+    found = there(tmp_path, programs, world)
+    assert (found["contract"].state, found["contract"].next) == ("MISSING", "inv infra.apply --env stg")
+    assert (found["registry"].state, found["registry"].found) == ("SKIPPED", "needs contract")
+    assert found["ledger"].state == "SKIPPED"
+
+
+def test_credentials_of_another_account_are_missing_credentials(tmp_path: Path, programs: Path) -> None:
+    project(tmp_path)
+    file = tmp_path / "environments/stg.toml"
+    file.write_text(file.read_text().replace("111111111111", "333333333333"))
+    found = there(tmp_path, programs, worlds.world())
+    assert found["credentials"].state == "MISSING"
+    assert "is account 333333333333, but these credentials are of account 111111111111" in found["credentials"].found
+    assert found["contract"].found == "needs credentials"
+
+
+def test_a_mistake_in_the_configuration_is_the_first_thing_missing(tmp_path: Path, programs: Path) -> None:
+    project(tmp_path)
+    (tmp_path / "environments/stg.toml").write_text("[account]\n")
+    found = there(tmp_path, programs, worlds.world())
+    assert found["configuration"].state == "MISSING"
+    assert {row.state for row in found.values() if row.what != "configuration"} == {"SKIPPED"}
+
+
+def test_a_registry_that_lets_nobody_in_and_a_secret_that_is_not_there(
+    tmp_path: Path, programs: Path, world: World
+) -> None:
+    project(tmp_path)
+    del world.aws.ssm.parameters["/guestbook/npm"]
+    found = there(tmp_path, programs, world, Lodge(status=403))
+    assert (found["registry"].state, found["secrets"].state) == ("MISSING", "MISSING")
+    assert "--name /guestbook/npm" in found["secrets"].next
