@@ -263,6 +263,32 @@ def image_promote(
     report.follow(promotion.carry_out(found), output=output)
 
 
+@task(
+    name="test",
+    help={
+        **ENV,
+        **OUTPUT,
+        "role": "test this role alone",
+        "allow_dirty": "test uncommitted changes too",
+    },
+)
+@command
+def image_test(c: Context, env: str = "", role: str = "", allow_dirty: bool = False, output: str = "text") -> None:
+    """Test the images of this commit here; nothing is pushed."""
+    from deploylib import aws, checkout, config, observe, report
+    from deploylib.images import trial
+
+    environment = config.load(ROOT, env)
+    trial.roles_to_test(environment, role)
+    commit = checkout.observe(ROOT, environment.app.path)
+    checkout.refuse_dirty(commit, allow=allow_dirty)
+    account = aws.signed_in(environment)
+    with report.waiting(f"Looking at {environment.name}"):
+        found = observe.everything(account, environment, commit)
+    happening = trial.carry_out(account, environment, found.live.contract, found.recipes, found.present, role=role)
+    report.follow(happening, output=output)
+
+
 @task(name="up", help=ENV)
 @command
 def local_up(c: Context, env: str = "") -> None:
@@ -421,7 +447,7 @@ for name, tasks in {
         *(infra_unlock, infra_check, infra_format),
     ),
     "base": (base_refresh, base_status),
-    "image": (image_promote,),
+    "image": (image_promote, image_test),
     "dev": (dev_compose, dev_up, dev_status, dev_down),
     "local": (local_up, local_status, local_down),
 }.items():
