@@ -167,6 +167,9 @@ def refuse_stale(status: BaseStatus) -> None:
 
 def described(difference: Difference) -> str:
     """Return *difference* in words, on one line."""
+    if difference.kind == "refreshed":
+        at = f"at {difference.new}" if difference.new else f"no more (it was at {difference.old})"
+        return f"made anew {difference.name} {at}"
     name = " ".join(filter(None, ("" if difference.kind == "file" else difference.kind, difference.name)))
     if difference.old and difference.new:
         return f"{name} {_short(difference.old)} → {_short(difference.new)}"
