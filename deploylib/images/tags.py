@@ -7,6 +7,7 @@ when an image of a clean commit is pushed, moving ones after each release that c
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from deploylib import tag_templates
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 BASE = "base"  # the base image's name, and the moving tag of the newest one
 KEPT = "kept-"
+REFRESHED = re.compile(r"base-[0-9a-f]{12}-(?:refreshed|r\d{8}T\d{6}Z)", re.ASCII)  # see `stock`
 BUILD_VARIABLES = (  # the first that is set; one's own wins
     "BUILD_NUMBER",  # Jenkins sets it, and so may anybody
     "GITHUB_RUN_NUMBER",
@@ -85,6 +87,7 @@ def is_ours(environment: Environment, tag: str) -> bool:
     return (
         is_content(tag)
         or tag.startswith(KEPT)
+        or REFRESHED.fullmatch(tag) is not None
         or is_moving(environment, tag)
         or any(tag_templates.explains(one, tag, environment=environment.name) for one in templates)
     )
