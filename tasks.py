@@ -32,6 +32,7 @@ OUTPUT = {"output": "text or json"}
 CONFIRM = {"yes": "do not ask", "confirm": "with --yes: the name of a protected environment"}
 REPLACE = {"allow_replace": "let Terraform replace a service that serves"}
 DELETE = {"allow_delete": "let Terraform delete what holds data, in a protected environment"}
+KEEP = {"keep": "how many of the newest images of each role stay (else images.keep.images)"}
 
 
 @task(
@@ -289,6 +290,48 @@ def image_test(c: Context, env: str = "", role: str = "", allow_dirty: bool = Fa
     report.follow(happening, output=output)
 
 
+@task(name="prune", help={**ENV, **OUTPUT, **CONFIRM, **KEEP, "dry_run": "stop after showing what would go, and why"})
+@command
+def image_prune(
+    c: Context,
+    env: str = "",
+    keep: int = 0,
+    dry_run: bool = False,
+    yes: bool = False,
+    confirm: str = "",
+    output: str = "text",
+) -> None:
+    """Remove old images from ECR; nothing that runs, or that a release may go back to."""
+    from deploylib import aws, config, report
+    from deploylib.retention import repository
+
+    environment = config.load(ROOT, env)
+    account = aws.signed_in(environment)
+    with report.waiting(f"Looking at {environment.name}"):
+        found = repository.propose(account, environment, keep=keep)
+    report.prune(found, output=output)
+    if dry_run or not found.going:
+        return
+    report.confirmed(environment, f"Remove from {environment.name}", yes=yes, confirm=confirm)
+    report.pruned(repository.execute(account, environment, found, keep=keep), output=output)
+
+
+@task(name="clean", help={**ENV, **OUTPUT, **KEEP, "dry_run": "stop after showing what would go, and why"})
+@command
+def image_clean(c: Context, env: str = "", keep: int = 0, dry_run: bool = False, output: str = "text") -> None:
+    """Remove old images of the app from this machine; nothing that a container uses."""
+    from deploylib import config, report
+    from deploylib.retention import local, repository
+    from deploylib.toolchain import engine
+
+    environment = config.load(ROOT, env)
+    api, app = engine.find().api, environment.app.name
+    fates = local.plan(app, *local.observe(api, app), keep=repository.chosen(environment, keep))
+    report.clean(app, fates, output=output)
+    if not dry_run and any(not one.stays for one in fates):
+        report.cleaned_up(local.remove(api, fates), output=output)
+
+
 @task(name="up", help=ENV)
 @command
 def local_up(c: Context, env: str = "") -> None:
@@ -447,7 +490,7 @@ for name, tasks in {
         *(infra_unlock, infra_check, infra_format),
     ),
     "base": (base_refresh, base_status),
-    "image": (image_promote, image_test),
+    "image": (image_promote, image_test, image_prune, image_clean),
     "dev": (dev_compose, dev_up, dev_status, dev_down),
     "local": (local_up, local_status, local_down),
 }.items():

@@ -13,17 +13,36 @@ if TYPE_CHECKING:
     from deploylib.report.infrastructure import changes
     from deploylib.report.plans import plan
     from deploylib.report.progress import follow
+    from deploylib.report.retention import clean, cleaned_up, prune, pruned
     from deploylib.report.tables import table
 
-__all__ = ["base", "changes", "confirmed", "follow", "health", "plan", "say", "table", "waiting"]
+__all__ = [
+    "base",
+    "changes",
+    "clean",
+    "cleaned_up",
+    "confirmed",
+    "follow",
+    "health",
+    "plan",
+    "prune",
+    "pruned",
+    "say",
+    "table",
+    "waiting",
+]
 
 _HOMES = {
     "base": "bases",
     "changes": "infrastructure",
+    "clean": "retention",
+    "cleaned_up": "retention",
     "confirmed": "confirmation",
     "follow": "progress",
     "health": "health",
     "plan": "plans",
+    "prune": "retention",
+    "pruned": "retention",
     "say": "console",
     "table": "tables",
     "waiting": "console",

@@ -10,6 +10,7 @@ from tests.fakes.dynamodb import FakeDynamo
 from tests.fakes.ecr import FakeEcr
 from tests.fakes.ecs import FakeEcs
 from tests.fakes.logs import FakeLogs
+from tests.fakes.schedules import FakeEvents, FakeScheduler
 from tests.fakes.ssm import FakeSsm
 from tests.fakes.sts import FakeSts
 
@@ -33,6 +34,8 @@ class FakeAccount:
         self.ssm = FakeSsm(self.clock, calls=self.calls, log=self.log)
         self.ecr = FakeEcr(self.clock, account_id=account_id, region=region, calls=self.calls, log=self.log)
         self.dynamodb = FakeDynamo(self.clock, calls=self.calls, log=self.log)
+        self.events = FakeEvents(self.clock, calls=self.calls, log=self.log)
+        self.scheduler = FakeScheduler(self.clock, calls=self.calls, log=self.log)
         self.ecs = FakeEcs(
             self.clock,
             cluster=cluster,

@@ -255,6 +255,10 @@ class FakeEcs(FakeClient):
         arns = [one.arn for one in self.services.values() if one.status == "ACTIVE"]
         return _page("serviceArns", arns, request, request.get("maxResults", SERVICES_PAGE))
 
+    @operation
+    def list_clusters(self, **request: Any) -> Response:
+        return {"clusterArns": [self.cluster]}
+
     # Tasks
 
     @operation
