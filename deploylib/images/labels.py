@@ -246,7 +246,7 @@ def _folded(files: Mapping[str, str], room: int) -> dict[str, str]:
         groups.setdefault(above, {})[folder] = entry[1]
         lengths[above] = lengths.get(above, 0) + _length(entry)
     if sum(lengths.values()) > room:
-        return {"/": _folder(files)}
+        return {"/": _folder(files)} if files else {}
     return dict(sorted(pair for group in groups.values() for pair in group.items()))
 
 
