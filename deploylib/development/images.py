@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     SignIn = Callable[[Environment], Account]
 
 NAMED_CHANGES = 5
+SHORT = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +100,10 @@ def remarks(images: Images, api: EngineApi) -> Iterator[str]:
     yield from images.notices
     for one in images.stale:
         changed = _summary(_changes(one, api))
-        since = f" (changed since: {changed})" if changed else ""
-        yield f"the {_called(one.name)} is stale: {one.reference} is not made of the files here{since}"
-        yield f"  next: {_mend(one.name, images.environment)}, then inv dev.up again"
+        used = one.reference.partition("@sha256:")[2][:SHORT]
+        since = f"; changed since: {changed}" if changed else ""
+        yield f"the {_called(one.name)} is stale: {used} is not made of the files here{since}"
+        yield f"  next: {_mend(one.name, images.environment)}, then inv dev.up"
 
 
 def refuse_stale(images: Images) -> None:

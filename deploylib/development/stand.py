@@ -20,7 +20,7 @@ from deploylib import config, process
 from deploylib.config import MIGRATION
 from deploylib.development import compose
 from deploylib.errors import ConfigError, DeployError, MigrationError, OutdatedError, ProcessError
-from deploylib.toolchain import compose_tool, os_image
+from deploylib.toolchain import compose_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,12 +77,7 @@ class Stand:
 
 def project(environment: Environment) -> str:
     """Return the name that the development environment of this checkout has in the engine."""
-    return f"{environment.app.name}{suffix(environment.root)}"
-
-
-def suffix(root: Path) -> str:
-    """Return how the names of the development environments of the checkout at *root* end."""
-    return f"-dev-{os_image.checkout_id(root)}"
+    return f"{environment.app.name}{compose_tool.suffix(environment.root)}"
 
 
 def write(environment: Environment, images: Mapping[str, str], file: Path) -> bool:
@@ -138,7 +133,7 @@ def summary(stand: Stand) -> tuple[str, ...]:
     addresses = [f"  {name}: http://127.0.0.1:{port}" for name, port in compose.published(stand.environment).items()]
     mounts = [f"  {mount} in {', '.join(names)}" for mount, names in _mounts(stand.environment).items()]
     program = " ".join((Path(stand.tool[0]).name, *stand.tool[1:]))
-    logs = f"  logs: {program} --project-name {stand.project} --file {FOLDER}/{FILE} logs --follow"
+    logs = f"  logs: {program} -p {stand.project} -f {FOLDER}/{FILE} logs -f"
     return (*addresses, *mounts, logs)
 
 

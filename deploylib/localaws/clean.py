@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from deploylib.errors import DeployError, RefusedError, ToolMissingError
 from deploylib.localaws import dependency_images, emulator
-from deploylib.toolchain import engine, engine_service, os_image
+from deploylib.toolchain import compose_tool, engine, engine_service, os_image
 from deploylib.toolchain.os_image import OsImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from deploylib.toolchain.compose_tool import Removed
 
 ROOT = Path(__file__).resolve().parents[2]
 MADE = (
@@ -35,7 +37,9 @@ def main() -> int:
 
 
 def clean(root: Path, say: Callable[[str], None]) -> None:
-    """Take the local AWS down, remove the images and the files made here, stop the engine if setup started it."""
+    """Take down what runs, remove the images and the files made here, stop the engine if setup started it."""
+    for name, removed in _remove_development(root):
+        say(f"{name}: removed {removed}")
     say(f"local AWS: removed {emulator.down(root, say=say)}")
     for name in _remove_images(root):
         say(f"removed the image {name}")
@@ -57,6 +61,16 @@ def made(root: Path) -> tuple[Path, ...]:
         yield from root.glob("__pycache__")
 
     return tuple(sorted(found()))
+
+
+def _remove_development(root: Path) -> Iterator[tuple[str, Removed]]:
+    """Remove this checkout's development environments, and yield what there was of each."""
+    try:
+        api = engine.find().api
+    except (ToolMissingError, RefusedError):
+        return
+    for project in compose_tool.projects(api, compose_tool.suffix(root)):
+        yield project, compose_tool.remove(api, project, volumes=True)
 
 
 def _remove_images(root: Path) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from deploylib.errors import DeployError, ToolMissingError
 from deploylib.toolchain import engine as engines
 from deploylib.toolchain import machine as machines
+from deploylib.toolchain import os_image
 from deploylib.toolchain.engine_api import EngineRefusedError
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ def ensure(
     except ToolMissingError:
         return _installed(machine, say)
     return False
+
+
+def suffix(root: Path) -> str:
+    """Return how the projects of the checkout at *root* are called at the end, whatever the app."""
+    return f"-dev-{os_image.checkout_id(root)}"
 
 
 def containers(api: EngineApi, project: str) -> tuple[Container, ...]:

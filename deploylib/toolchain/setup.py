@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from deploylib.errors import DeployError
 from deploylib.toolchain import (
     checkout_lock,
+    compose_tool,
     engine_service,
     machine,
     os_image,
@@ -65,6 +66,7 @@ def ensure(root: Path, this: Machine, say: Callable[[str], None]) -> Toolchain:
         environments = (python_environment.development(root), python_environment.emulator(root))
         pending = [threads.submit(python_environment.ensure, each, this, say) for each in environments]
         pending.append(threads.submit(os_image.ensure, root, engine, this, say))
+        pending.append(threads.submit(compose_tool.ensure, this, engine, say))
         for each in pending:
             each.result()
     return Toolchain(engine=engine, terraform=tool, provider_mirror=mirror)

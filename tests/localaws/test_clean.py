@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploylib.localaws import clean, dependency_images
-from deploylib.toolchain import os_image
+from deploylib.toolchain import compose_tool, os_image
 from deploylib.toolchain.os_image import OsImage
 
 if TYPE_CHECKING:
@@ -41,6 +41,19 @@ def test_clean_removes_the_images_that_this_checkout_made(yard: Yard) -> None:
     clean.clean(yard.checkout, lambda _: None)
 
     assert yard.fake.names() == {"somebody/else:1"}
+
+
+def test_clean_removes_the_development_environment_of_this_checkout(yard: Yard) -> None:
+    ours, theirs = f"guestbook{compose_tool.suffix(yard.checkout)}", "guestbook-dev-another-12345678"
+    for project in (ours, theirs):
+        yard.fake.add_container(f"{project}-web", {compose_tool.PROJECT_LABEL: project})
+        yard.fake.volumes.append({"Name": project, "Labels": {compose_tool.PROJECT_LABEL: project}})
+    said: list[str] = []
+
+    clean.clean(yard.checkout, said.append)
+
+    assert said[0] == f"{ours}: removed 1 container, 1 volume"
+    assert [one["Name"] for one in yard.fake.volumes] == [theirs]
 
 
 def test_clean_of_a_clean_checkout_is_harmless_without_an_engine(yard: Yard) -> None:

@@ -30,6 +30,7 @@ class FakeEngine:
         self.volumes: list[dict[str, Any]] = []
         self.images: list[dict[str, Any]] = []
         self.deleted: list[str] = []
+        self.stopped: list[str] = []
         self.version, self.architecture, self.store = "20.10.24", "amd64", "overlay2"
         self._server: socketserver.ThreadingUnixStreamServer | None = None
 
@@ -57,11 +58,21 @@ class FakeEngine:
         tags = [name for name in names if "@" not in name]
         digests = [name for name in names if "@" in name]
         self.images.append(
-            {"Id": f"sha256:{len(self.images)}", "RepoTags": tags, "RepoDigests": digests, "Labels": labels or {}}
+            {
+                "Id": f"sha256:{len(self.images)}",
+                "Created": len(self.images),
+                "RepoTags": tags,
+                "RepoDigests": digests,
+                "Labels": labels or {},
+            }
         )
 
-    def add_container(self, name: str, labels: dict[str, str] | None = None) -> None:
-        self.containers.append({"Id": f"id-{name}", "Names": [f"/{name}"], "Labels": labels or {}})
+    def add_container(
+        self, name: str, labels: dict[str, str] | None = None, *, state: dict[str, Any] | None = None, port: int = 0
+    ) -> None:
+        ports = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}] if port else None}
+        inspected = {"State": state or {"Status": "running"}, "NetworkSettings": {"Ports": ports}}
+        self.containers.append({"Id": f"id-{name}", "Names": [f"/{name}"], "Labels": labels or {}, **inspected})
 
     def names(self) -> set[str]:
         """Return every name that an image has."""
@@ -69,19 +80,31 @@ class FakeEngine:
 
     def answer(self, method: str, target: str) -> tuple[int, Any]:
         path, query = unquote(urlsplit(target).path), parse_qs(urlsplit(target).query)
-        if method == "DELETE":
-            return self._delete(path)
+        if method != "GET":
+            return self._delete(path) if method == "DELETE" else self._stop(path)
         if path in (about := self._about()):
             return 200, about[path]
         if path in ("/networks/bridge", "/networks/podman"):
             return (200, self.bridge) if path.endswith("podman") == self.podman else (404, {})
         if image := re.fullmatch("/images/(.+)/json", path):
-            found = next((i for i in self.images if image[1] in i["RepoTags"]), None)
+            found = next((i for i in self.images if image[1] in (*i["RepoTags"], *i["RepoDigests"])), None)
             return (200, {"Config": {"Labels": found["Labels"] or None}}) if found else (404, {})
+        if container := re.fullmatch("/containers/(.+)/json", path):
+            found = next((c for c in self.containers if container[1] == c["Id"]), None)
+            return (200, {**found, "Config": {"Labels": found["Labels"]}}) if found else (404, {})
         listed = {"/containers/json": "containers", "/networks": "networks", "/volumes": "volumes"}
         rows = self.images if path == "/images/json" else getattr(self, listed[path])
         rows = [row for row in rows if _matches(row["Labels"], query)]
         return 200, {"Volumes": rows or None} if path == "/volumes" else rows
+
+    def _stop(self, path: str) -> tuple[int, Any]:
+        name = path.removeprefix("/containers/").removesuffix("/stop")
+        found = next((c for c in self.containers if c["Id"] == name), None)
+        if not path.endswith("/stop") or found is None:
+            return 404, {"message": "no such container"}
+        found["State"] = {"Status": "exited", "ExitCode": 0}
+        self.stopped.append(name)
+        return 204, {}
 
     def _about(self) -> dict[str, Any]:
         """Return what it says of itself."""
@@ -131,6 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._serve("GET")
+
+    def do_POST(self) -> None:
+        self._serve("POST")
 
     def do_DELETE(self) -> None:
         self._serve("DELETE")
