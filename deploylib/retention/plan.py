@@ -112,6 +112,8 @@ def plan(
     for image in images:
         for why in _own_reasons(environment, image, rules):
             reasons.add(image.digest, why)
+    for image in _nameless(images):
+        reasons.add(image.digest, "has no tag: the lifecycle rule of the repository removes it")
     for why, image in _newest(images, rules.newest):
         reasons.add(image.digest, why)
     reasons.keep_indexes()
@@ -133,6 +135,12 @@ def _own_reasons(environment: Environment, image: Image, rules: Rules) -> Iterat
     age = rules.now - image.pushed_at
     if age < rules.young:
         yield f"pushed {max(0, round(age.total_seconds() / 60))} min ago"
+
+
+def _nameless(images: Sequence[Image]) -> Iterator[Image]:
+    """Yield what has no tag and is part of nothing."""
+    parts = {child for image in images for child in image.children}
+    yield from (image for image in images if not image.tags and image.digest not in parts)
 
 
 def _newest(images: Iterable[Image], count: int) -> Iterator[tuple[str, Image]]:
@@ -190,10 +198,8 @@ class _Reasons:
             return Fate(image=image, stays=True, reasons=tuple(why))
         if image.role:
             return Fate(image=image, stays=False, reasons=(f"unused, {newest} newer of {image.role}",))
-        indexes = [one for one in self.images if image.digest in one.children]
-        if indexes and not image.tags:
-            return Fate(image=image, stays=False, reasons=(f"part of {indexes[0].name}, which goes",))
-        return Fate(image=image, stays=True, reasons=("has no tag: the lifecycle rule of the repository removes it",))
+        index = next(one for one in self.images if image.digest in one.children)
+        return Fate(image=image, stays=False, reasons=(f"part of {index.name}, which goes",))
 
 
 def _short(digest: str) -> str:
