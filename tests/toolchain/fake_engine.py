@@ -5,11 +5,13 @@ Run as a program, `fake_engine.py SOCKET [PID_FILE]`, it is a dockerd for tests.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socketserver
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,10 @@ class FakeEngine:
     def names(self) -> set[str]:
         """Return every name that an image has."""
         return {name for image in self.images for name in (*image["RepoTags"], *image["RepoDigests"])}
+
+    def asked(self, method: str, target: str, sent: bytes) -> tuple[int, Any]:
+        """Answer a request with a body: a document, or an iterator of bytes to stream."""
+        return self.answer(method, target)
 
     def answer(self, method: str, target: str) -> tuple[int, Any]:
         path, query = unquote(urlsplit(target).path), parse_qs(urlsplit(target).query)
@@ -161,9 +167,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._serve("DELETE")
 
+    def do_PUT(self) -> None:
+        self._serve("PUT")
+
     def _serve(self, method: str) -> None:
         engine: FakeEngine = self.server.engine  # type: ignore[attr-defined]  # put there by start()
-        status, document = engine.answer(method, self.path)
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, document = engine.asked(method, self.path, sent)
+        if isinstance(document, Iterator):
+            self._stream(status, document)
+            return
         body = document.encode() if isinstance(document, str) else json.dumps(document).encode()
         self.send_response(status)
         if engine.podman:
@@ -171,6 +184,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _stream(self, status: int, pieces: Iterator[bytes]) -> None:
+        """Answer as the engine streams an output: without a length, to the end of the connection."""
+        self.send_response(status)
+        self.send_header("Content-Type", "application/vnd.docker.raw-stream")
+        self.end_headers()
+        self.close_connection = True
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nobody listens any more
+            for piece in pieces:
+                self.wfile.write(piece)
+                self.wfile.flush()
 
     def address_string(self) -> str:
         return "unix"
