@@ -38,9 +38,10 @@ class RefusedError(DeployError):
 
 
 class ImageError(DeployError):
-    """An image could not be built, tested or pushed."""
+    """An image could not be built, tested or pushed; `image` is the one of several that stopped the others."""
 
     exit_code = 4
+    image = ""
 
 
 class MigrationError(DeployError):

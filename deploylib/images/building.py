@@ -288,6 +288,8 @@ def together(
             if isinstance(said, Event):
                 yield said
             elif said.error:
+                if isinstance(said.error, ImageError):
+                    said.error.image = said.image
                 raise said.error
             else:
                 digests[said.image] = said.digest

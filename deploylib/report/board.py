@@ -11,6 +11,7 @@ from functools import singledispatch
 from typing import Literal
 
 from deploylib import events
+from deploylib.errors import ImageError
 from deploylib.report.console import elapsed, size
 
 Mood = Literal["waiting", "busy", "good", "bad", "back", "left"]
@@ -85,10 +86,15 @@ def closed(board: Board, now: float, error: BaseException | None = None) -> Boar
     failed = error is not None and not isinstance(error, KeyboardInterrupt)
     return replace(
         board,
-        images=tuple(_left(one, now, "not finished") for one in board.images),
+        images=tuple(_left_image(one, now, error) for one in board.images),
         migration=tuple(_left(one, now, "failed" if failed else "not finished", bad=failed) for one in board.migration),
         services=tuple(_left(one, now, "no longer followed") for one in board.services),
     )
+
+
+def _left_image(line: Line, now: float, error: BaseException | None) -> Line:
+    failed = isinstance(error, ImageError) and error.image == line.name
+    return _left(line, now, "failed" if failed else "not finished", bad=failed)
 
 
 def _left(line: Line, now: float, state: str, *, bad: bool = False) -> Line:

@@ -285,8 +285,9 @@ def test_a_failed_image_stops_the_others_and_is_named(fake: FakeAccount, menu: t
         job_is_on.set()
 
     builder = Builder(fake, building={"web": fail, "job": go_on})
-    with pytest.raises(ImageError, match=r"^image web was not built"):
+    with pytest.raises(ImageError, match=r"^image web was not built") as caught:
         finish(start(fake, menu, builder))
+    assert caught.value.image == "web"
     assert stopped == ["job"]
     assert still_running() == []
     assert [reference.rpartition(":")[2] for reference in builder.pushed] == [menu[0].tags[0]]

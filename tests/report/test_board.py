@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from deploylib import events
+from deploylib.errors import ImageError
 from deploylib.report.board import Board, after, closed, fitting, settled, words
 
 if TYPE_CHECKING:
@@ -97,6 +98,18 @@ def test_closing_leaves_what_has_ended_and_stops_the_rest() -> None:
     )
     assert [(one.state, one.ended) for one in state.services] == [("no longer followed", 9.0), ("not rolled out", 0.0)]
     assert state.images[0].mood == "good"
+
+
+def test_of_several_images_the_one_that_failed_is_marked() -> None:
+    under_way = (events.BuildStarted(image=name, reason="") for name in ("web", "job", "nginx"))
+    error = ImageError("image job was not built")
+    error.image = "job"
+    state = closed(board(*under_way), 9.0, error)
+    assert [(one.state, one.mood) for one in state.images] == [
+        ("not finished", "left"),
+        ("failed", "bad"),
+        ("not finished", "left"),
+    ]
 
 
 def test_the_url_is_said_once(standing: Callable[..., Any]) -> None:
