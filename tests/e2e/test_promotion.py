@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,9 +146,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     try:
         for name in ACCOUNTS:
             project.inv("local.up", "--env", name)
-            words = ("--yes", "--confirm", name) if name == PRD else ("--yes",)
-            project.inv("infra.apply", "--env", name, *words)
-        project.inv("deploy", "--env", STG, "--yes")
+        with ThreadPoolExecutor() as pool:  # Terraform waits more than it works
+            other = pool.submit(project.inv, "infra.apply", "--env", PRD, "--yes", "--confirm", PRD)
+            project.inv("infra.apply", "--env", STG, "--yes")
+            project.inv("deploy", "--env", STG, "--yes")
+            other.result()
         yield project
     finally:
         project.inv("local.down")

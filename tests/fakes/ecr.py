@@ -20,7 +20,8 @@ MOST_IMAGES_PER_PAGE = 1000
 class FakeEcr(FakeClient):
     """The `ecr` client. `images` maps repository → digest → manifest, `tags` repository → tag → digest.
 
-    `pushed` has the time of each digest's push, `sizes` its bytes (1000, when nothing is said).
+    `pushed` has the time of each digest's push, `sizes` its bytes (1000, when nothing is said), `layers` the blobs of
+    each repository.
     """
 
     service: ClassVar[str] = "ecr"
@@ -34,6 +35,7 @@ class FakeEcr(FakeClient):
         self.tags: dict[str, dict[str, str]] = {}
         self.pushed: dict[str, float] = {}
         self.sizes: dict[str, int] = {}
+        self.layers: dict[str, set[str]] = {}
 
     def have(self, repository: str, *tags: str, manifest: str = "", age: float = 0) -> str:
         """Have an image under *tags*, without a call, pushed *age* seconds ago; return its digest."""
@@ -79,6 +81,19 @@ class FakeEcr(FakeClient):
                 for one, digest in found
                 if not digest
             ],
+        }
+
+    @operation
+    def batch_check_layer_availability(self, **request: Any) -> Response:
+        name = request["repositoryName"]
+        self._check(name)
+        there = self.layers.get(name, set())
+        return {
+            "layers": [
+                {"layerDigest": one, "layerAvailability": "AVAILABLE" if one in there else "UNAVAILABLE"}
+                for one in request["layerDigests"]
+            ],
+            "failures": [],
         }
 
     @operation
