@@ -14,6 +14,7 @@ from deploylib.errors import DeployError
 from deploylib.toolchain import (
     checkout_lock,
     compose_tool,
+    copy_tool,
     engine_service,
     machine,
     os_image,
@@ -67,6 +68,7 @@ def ensure(root: Path, this: Machine, say: Callable[[str], None]) -> Toolchain:
         pending = [threads.submit(python_environment.ensure, each, this, say) for each in environments]
         pending.append(threads.submit(os_image.ensure, root, engine, this, say))
         pending.append(threads.submit(compose_tool.ensure, this, engine, say))
+        pending.append(threads.submit(copy_tool.ensure, this, say))
         for each in pending:
             each.result()
     return Toolchain(engine=engine, terraform=tool, provider_mirror=mirror)

@@ -44,6 +44,7 @@ def test_nothing_is_done_or_said_when_nothing_is_missing(stage: Stage, engine_at
     fake, machine = engine_at(stage.root / "docker.sock"), stage.machine()
     stage.program("docker")
     stage.program("docker-compose")
+    stage.program("skopeo")
     stage.program("terraform", 'echo \'{"terraform_version": "1.11.4"}\'')
     fake.add_image(OsImage().name, labels=dict(recipe_of(OsImage(), machine, stage.checkout).labels))
     for each in (python_environment.development(stage.checkout), python_environment.emulator(stage.checkout)):
