@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploylib import aws, process
+from deploylib import aws, doctor, process
 from deploylib.config import RoleImage
 from deploylib.errors import ImageError
 from deploylib.events import BuildLogged, Built, Event
-from deploylib.images import building, docker, planning, registry
+from deploylib.images import building, docker, planning, registry, supplies
 from deploylib.images.recipe import recipes
-from deploylib.images.supplies import Supplies
+from deploylib.images.supplies import Supplies, Wishes
 from deploylib.images.upstream import nobody
 from deploylib.toolchain import engine as engines
 from deploylib.toolchain.os_image import OsImage
@@ -341,6 +341,7 @@ COPY Dockerfile /
 
 
 def test_a_secret_reaches_the_build_and_stays_nowhere(hub: Registry, tmp_path: Path) -> None:
+    hub.account.ssm.put_parameter(Name="/shop/token", Value=SECRET, Type="SecureString")
     write(tmp_path, Dockerfile=WITH_SECRET.format(image=OsImage().name, root=tmp_path))
     role = RoleImage(dockerfile="Dockerfile", secrets={"token": "/shop/token"})
     only = recipes(environment(tmp_path, base=None, roles={"app": role}), CLEAN, nobody)[0]
@@ -350,12 +351,13 @@ def test_a_secret_reaches_the_build_and_stays_nowhere(hub: Registry, tmp_path: P
         lines.append(line)
         running.append(command_lines())
 
-    docker.connect(Supplies(secrets={"/shop/token": SECRET})).build(only, reference, base="", line=follow)
-    assert hub.run("run", "--rm", reference, "cat", "/length").strip() == str(len(SECRET))
+    with supplies.supplied(hub.account, hub.repository, [only], Wishes()) as given:
+        docker.connect(given).build(only, reference, base="", line=follow)
     assert [line for line in lines if "***" in line]
     assert any(str(tmp_path) in one for one in running)
-    said = "\n".join((*lines, *running, hub.run("history", "--no-trunc", reference), hub.run("inspect", reference)))
-    assert SECRET not in said
+    assert hub.run("run", "--rm", reference, "cat", "/length").strip() == str(len(SECRET))
+    kept = (hub.run("history", "--no-trunc", reference), hub.run("inspect", reference))
+    assert SECRET not in "\n".join((*lines, *running, *kept))
     hub.run("save", "--output", str(tmp_path / "image.tar"), reference)
     assert SECRET.encode() not in unpacked(tmp_path / "image.tar")
 
@@ -389,3 +391,9 @@ def test_a_parent_is_built_from_at_its_digest_whatever_its_tag_names_by_now(hub:
         build(f"ARG PARENT={tag}\nFROM $PARENT\nCOPY Dockerfile /mine\n", mine, **{tag: digest})
         assert hub.files_in(mine).keys() == {name, "mine"}
     hub.run("rmi", "--force", tag)
+
+
+def test_the_doctor_finds_this_machine_in_order() -> None:
+    rows = doctor.examine(doctor.Place(root=Path(__file__).resolve().parents[2]))
+    assert not [row for row in rows if row.state == "MISSING"]
+    assert {row.what for row in rows if row.state == "OK"} >= {"git", "container engine", "builder", "Terraform"}
