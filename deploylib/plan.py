@@ -158,6 +158,8 @@ def plan_release(
     *origin* is where the images were released before, if they are promoted.
     """
     references = {one.image: _reference(live.contract, one) for one in images}
+    if origin:
+        _refuse_unreleased(live, references, origin)
     services = tuple(_plan_service(one, references) for one in live.services)
     runs = all(one.action == "unchanged" for one in services)
     unrecorded = runs and recorded is not None and dict(recorded) != _digests(images)
@@ -182,6 +184,17 @@ def plan_release(
 def role_images(service: ServicePlan, digests: Mapping[str, str], repository: str) -> dict[str, str]:
     """Return the image reference of each managed container of *service*, by digest."""
     return {container: f"{repository}@{digests[role]}" for container, role in service.images.items()}
+
+
+def _refuse_unreleased(live: Live, references: Mapping[str, str], origin: Origin) -> None:
+    for service in live.services:
+        for role in service.contract.containers.values():
+            if role not in references:
+                raise ConfigError(
+                    f"service {service.key} runs the role {role!r}, but "
+                    f"release {origin.release} of {origin.environment} has no image of the role {role!r}",
+                    hint=f"inv deploy --env {origin.environment}, which makes it",
+                )
 
 
 def _digests(images: tuple[ImagePlan, ...]) -> dict[str, str]:
