@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,6 @@ from deploylib.images.upstream import nobody
 from tests.images.kitchen import CLEAN, COMMIT, DIRTY, environment, shop, write
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from deploylib.checkout import Checkout
     from deploylib.config import Environment
 
@@ -163,3 +162,18 @@ def shop_as_it_is(root: Path) -> Environment:
 
 def changed(before: dict[str, Recipe], after: dict[str, Recipe]) -> set[str]:
     return {image for image in before if before[image].fingerprint != after[image].fingerprint}
+
+
+def test_the_example_of_the_specification_is_true(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/fingerprint.md").read_text()
+    dockerfile, manifest, fingerprint = (
+        one.partition("\n")[2] for one in page.split("## Example")[1].split("```")[1::2]
+    )
+    write(tmp_path, Dockerfile=dockerfile, app_py="print()\n", run_sh="exit 0\n")
+    (tmp_path / "run.sh").chmod(0o755)
+    (tmp_path / "current").symlink_to("app.py")
+    role = RoleImage(dockerfile="Dockerfile", build_args={"VERSION": "1"})
+    app = environment(tmp_path, base=None, roles={"app": role})
+    (made,) = recipes(app, CLEAN, lambda names: dict.fromkeys(names, f"sha256:{'a' * 64}"))
+    assert made.ingredients.manifest == manifest
+    assert made.fingerprint == fingerprint.strip()
