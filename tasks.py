@@ -301,7 +301,7 @@ def image_prune(
     confirm: str = "",
     output: str = "text",
 ) -> None:
-    """Remove old images from ECR; nothing that runs, or that a release may go back to."""
+    """Remove old images from ECR; nothing in use."""
     from deploylib import aws, config, report
     from deploylib.retention import repository
 
@@ -319,7 +319,7 @@ def image_prune(
 @task(name="clean", help={**ENV, **OUTPUT, **KEEP, "dry_run": "stop after showing what would go, and why"})
 @command
 def image_clean(c: Context, env: str = "", keep: int = 0, dry_run: bool = False, output: str = "text") -> None:
-    """Remove old images of the app from this machine; nothing that a container uses."""
+    """Remove old images from this machine."""
     from deploylib import config, report
     from deploylib.retention import local, repository
     from deploylib.toolchain import engine

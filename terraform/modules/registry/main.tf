@@ -1,4 +1,5 @@
-# Tags are immutable: a digest once deployed keeps its tag, so a rule about untagged images can never take it away.
+# Tags are immutable: an image keeps the tag that says its content, so a rule about untagged images can never take away
+# what a release needs (docs/adr/0016-what-clean-up-leaves.md). No rule counts images: Terraform does not know what runs.
 resource "aws_ecr_repository" "this" {
   name                 = var.name
   image_tag_mutability = "IMMUTABLE"
