@@ -135,7 +135,12 @@ class Sandbox:
             self.api.follow("GET", path, line, timeout_seconds=timeout_seconds)
         finally:
             self._kill(container)  # it has ended, or it has to
-        return int(self.api.post(f"/containers/{container}/wait")["StatusCode"])
+        try:
+            return int(self.api.post(f"/containers/{container}/wait")["StatusCode"])
+        except EngineRefusedError as error:
+            if error.status != NOT_FOUND:
+                raise
+            raise SandboxClosedError from error
 
     def execute(self, container: str, command: tuple[str, ...]) -> tuple[int, str]:
         """Run *command* in *container*; return its exit code and what it printed."""

@@ -183,7 +183,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Libpod-API-Version", "4.3.1")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(BrokenPipeError):  # whoever wants no body does not wait for it
+            self.wfile.write(body)
 
     def _stream(self, status: int, pieces: Iterator[bytes]) -> None:
         """Answer as the engine streams an output: without a length, to the end of the connection."""
