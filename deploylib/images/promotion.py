@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploylib import ledger
+from deploylib import ledger, tag_templates
 from deploylib.errors import AwsError, ConfigError, ImageError, RefusedError
 from deploylib.events import Event, Promoted, PromotionStarted, Tagged
 from deploylib.images import building, copying, credentials, distribution, labels, login, registry, tags
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from deploylib.contract import Contract
     from deploylib.images.building import Job
     from deploylib.images.copying import Copier
-    from deploylib.images.registry import Manifest
+    from deploylib.images.registry import Held, Manifest
     from deploylib.ledger import Entry
 
 COLUMNS = ("image", "action", "why", "tags", "digest")
@@ -149,7 +149,8 @@ def plan(source: Side, target: Side, entry: Entry, *, labels_of: LabelsOf | None
         asked = pool.submit(registry.manifests, target.account.ecr, target.repository, digests)
         described = registry.described(source.account.ecr, source.repository, digests)
         here = asked.result()
-    names = {role: _names(source, digest, described[digest].tags) for role, digest in entry.images.items()}
+    images = {role: (role, described[digest]) for role, digest in entry.images.items()}
+    names = {role: _names(source, target, entry, image) for role, image in images.items()}
     origin = f"{source.name}, release {entry.number}"
     taken = registry.present(target.account.ecr, target.repository, [tag for each in names.values() for tag in each])
     plans = tuple(
@@ -183,17 +184,28 @@ def carry_out(
     return {one.image: one.digest for one in promotion.plans}
 
 
-def _names(source: Side, digest: str, held: Iterable[str]) -> tuple[str, ...]:
-    """Return the tags that go with an image, the content tag first: those that we gave it, and that never move."""
-    ours = [
-        one
-        for one in held
-        if tags.is_ours(source.environment, one)
-        and not tags.is_moving(source.environment, one)
-        and not one.startswith(tags.KEPT)
-    ]
-    ours.sort(key=lambda one: not tags.is_content(one))
-    return tuple(ours) or (f"{tags.KEPT}{digest.rpartition(':')[2][:12]}",)
+def _names(source: Side, target: Side, entry: Entry, image: tuple[str, Held]) -> tuple[str, ...]:
+    """Return the tags that an image (its role, and what the source holds) has in the target, the content tag first.
+
+    They are those that this tool gave it, and that never move. One with the environment's name in it is made anew.
+    """
+    role, held = image
+    bound = [one for one in source.environment.images.tags.immutable if "{environment}" in one]
+    values = {"role": role, "sha": entry.commit, "short": entry.commit[: tag_templates.SHORT]}
+    made = (
+        [tag_templates.rendered(one, {**values, "environment": side.name}) for side in (source, target)]
+        for one in bound
+    )
+    found = [one for one in held.tags if _goes_along(source.environment, one, bound)]
+    found += [there for here, there in made if here in held.tags]
+    found.sort(key=lambda one: not tags.is_content(one))
+    return tuple(found) or (f"{tags.KEPT}{held.digest.rpartition(':')[2][:12]}",)
+
+
+def _goes_along(environment: Environment, tag: str, bound: Iterable[str]) -> bool:
+    if not tags.is_ours(environment, tag) or tags.is_moving(environment, tag) or tag.startswith(tags.KEPT):
+        return False
+    return not any(tag_templates.explains(one, tag, environment=environment.name) for one in bound)
 
 
 def _reason(one: ImagePlan) -> str:

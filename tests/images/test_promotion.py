@@ -293,6 +293,14 @@ def test_names_of_people_and_of_the_source_environment_stay_there(ends: Ends) ->
     assert tags(ends.target, ends.web) == {"web-c000000000001", "web-cccccccccccc"}
 
 
+def test_name_with_the_environment_in_it_is_made_anew_where_the_image_arrives(ends: Ends) -> None:
+    images = replace(ends.source.environment.images, tags=config.Tags(immutable=("{role}-{environment}-{short}",)))
+    ends = replace(ends, source=replace(ends.source, environment=replace(ends.source.environment, images=images)))
+    fake(ends.source).ecr.tags[APP] |= {"web-stg-cccccccccccc": ends.web, "web-stg-dddddddddddd": ends.web}
+    run(ends, Ship(ends))
+    assert tags(ends.target, ends.web) == {"web-c000000000001", "web-cccccccccccc", "web-prd-cccccccccccc"}
+
+
 @pytest.mark.parametrize("number", ["twelve", "0", "-1", "1.5", "²"])
 def test_number_of_a_release_is_a_number(number: str) -> None:
     with pytest.raises(ConfigError, match="no number of a release"):

@@ -7,6 +7,7 @@ import pytest
 
 from deploylib import report
 from deploylib.images.planning import ImagePlan
+from deploylib.plan import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,24 @@ def test_a_terminal_gets_colours(screen: Callable[..., Any], plan: Callable[...,
     page = screen(terminal=True)
     report.plan(plan(), console=page.console)
     assert "\x1b[" in page.file.getvalue()
+
+
+def test_a_promotion_says_from_where_and_which_release(screen: Callable[..., Any], plan: Callable[..., Plan]) -> None:
+    page = screen()
+    image = ImagePlan(image="web", action="promote", reason="from stg, release 12", tags=("web-c1",), digest="sha256:1")
+    report.plan(plan(images=(image,), origin=Origin(environment="stg", release=12)), console=page.console)
+    assert "commit 3f2a9c1d04be  from stg, release 12  release 20261121-3f2a9c1" in page.lines
+    assert ["web", "promote", "from", "stg,", "release", "12", "web-c1"] in [line.split() for line in page.lines]
+    assert "Plan: 1 image to promote, a migration to run, 1 service to update" in page.lines
+
+
+def test_what_runs_unrecorded_is_said(
+    screen: Callable[..., Any], plan: Callable[..., Plan], service: Callable[..., ServicePlan]
+) -> None:
+    page = screen()
+    kept = (service("web", action="unchanged"),)
+    report.plan(plan(images=(), migration=None, services=kept, unrecorded=True), console=page.console)
+    assert "Plan: what runs to be recorded" in page.lines
 
 
 def test_uncommitted_changes_are_said(screen: Callable[..., Any], plan: Callable[..., Plan]) -> None:
