@@ -34,7 +34,7 @@ DATABASE = Dependency(
 )
 REDIS = Dependency(image="redis:7", provides={"REDIS_URL": "redis://redis"}, command=("redis-server", "--save"))
 MIGRATION = Migration(service="web", container="app", command=("migrate", "up"))
-REFERENCES = {"web": "registry/shop:web", "job": "registry/shop@sha256:job"}
+REFERENCES = {"web": "localhost:4566/shop:web", "job": "localhost:4566/shop@sha256:job"}
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def contract(container: str = "app") -> Contract:
         account_id="111111111111",
         region="ap-northeast-1",
         cluster="shop",
-        repository="registry/shop",
+        repository="localhost:4566/shop",
         services={"web": service},
         ledger="shop",
     )
@@ -107,7 +107,7 @@ def test_a_command_runs_in_the_image_that_was_built_with_its_needs_beside_it(
     ]
     *beside, last = (one.document for one in fake.everything)
     assert {one["Image"] for one in beside} == {"local/postgres:15", "redis:7"}
-    assert last["Image"] == "registry/shop:web"
+    assert last["Image"] == "localhost:4566/shop:web"
     assert set(last["Env"]) == {"DB_HOST=database", "DB_NAME=other", "REDIS_URL=redis://redis"}
     assert "Entrypoint" not in last
     assert fake.left == (0, 0)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deploylib.config import Environment
     from deploylib.images import gate
 
-REPOSITORY = "registry/shop"
+REPOSITORY = "localhost:4566/shop"
 TEST = ImageTest(commands=(("run", "tests"),))
 
 
