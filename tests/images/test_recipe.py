@@ -10,9 +10,12 @@ from deploylib.config import BaseImage, RoleImage
 from deploylib.errors import ConfigError
 from deploylib.images.recipe import Recipe, recipes
 from deploylib.images.upstream import nobody
+from tests.fakes.clock import FakeClock
 from tests.images.kitchen import CLEAN, COMMIT, DIRTY, environment, shop, write
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from deploylib.checkout import Checkout
     from deploylib.config import Environment
 
@@ -177,3 +180,118 @@ def test_the_example_of_the_specification_is_true(tmp_path: Path) -> None:
     (made,) = recipes(app, CLEAN, lambda names: dict.fromkeys(names, f"sha256:{'a' * 64}"))
     assert made.ingredients.manifest == manifest
     assert made.fingerprint == fingerprint.strip()
+
+
+def test_a_template_has_the_settings_and_only_those_that_it_uses_count(tmp_path: Path) -> None:
+    app = shop(tmp_path)
+    (tmp_path / "Dockerfile.j2").write_text("FROM {{ base_image }}\nENV WORKERS={{ settings.workers }}\n")
+
+    def fingerprint(**settings: int) -> str:
+        images = replace(app.images, settings=settings)
+        return by_image(replace(app, images=images))["web"].fingerprint
+
+    assert fingerprint(workers=2, unused=1) == fingerprint(workers=2, unused=2)
+    assert fingerprint(workers=2) != fingerprint(workers=3)
+
+
+def specific(root: Path, name: str, *, flag: bool) -> Recipe:
+    write(root, Dockerfile_j2="FROM scratch\nENV WHERE={{ environment }}\n")
+    roles = {"app": RoleImage(dockerfile="Dockerfile.j2", environment_specific=flag)}
+    return recipes(environment(root, base=None, roles=roles, name=name), CLEAN, nobody)[0]
+
+
+def test_an_image_depends_on_its_environment_only_when_its_configuration_says_so(tmp_path: Path) -> None:
+    stg, prd = (specific(tmp_path, name, flag=True) for name in ("stg", "prd"))
+    assert stg.fingerprint != prd.fingerprint
+    assert stg.labels["deploylib.environment"] == "stg"
+    with pytest.raises(ConfigError, match="'environment' is undefined") as caught:
+        specific(tmp_path, "stg", flag=False)
+    assert caught.value.hint.endswith("images.roles.app.environment_specific = true")
+
+
+def test_the_base_has_no_environment_at_all(tmp_path: Path) -> None:
+    app = shop(tmp_path)
+    (tmp_path / "Dockerfile.base.j2").write_text("FROM x\nENV WHERE={{ environment }}\n")
+    with pytest.raises(ConfigError) as caught:
+        recipes(
+            replace(app, images=replace(app.images, base=BaseImage(dockerfile="Dockerfile.base.j2"))), CLEAN, nobody
+        )
+    assert caught.value.hint.startswith("the base is the same in every environment")
+
+
+def test_parents_have_the_digest_that_was_looked_up_and_it_counts(tmp_path: Path) -> None:
+    app = shop(tmp_path)
+    asked: list[tuple[str, ...]] = []
+
+    def at(digest: str) -> dict[str, Recipe]:
+        def look_up(names: Collection[str]) -> dict[str, str]:
+            asked.append(tuple(names))
+            return dict.fromkeys(names, digest)
+
+        return {one.image: one for one in recipes(app, CLEAN, look_up)}
+
+    before, after = at("sha256:00"), at("sha256:11")
+    assert before["base"].parents == (("debian:12", "sha256:00"),)
+    assert changed(before, after) == {"base", "web", "job"}
+    assert asked == [("debian:12",)] * 2
+
+
+def test_all_outside_images_of_an_app_are_looked_up_at_once(tmp_path: Path) -> None:
+    app = shop(tmp_path)
+    (tmp_path / "Dockerfile.j2").write_text("FROM {{ base_image }}\nCOPY --from=nginx:1 /x /y\n")
+    asked: list[tuple[str, ...]] = []
+
+    def look_up(names: Collection[str]) -> dict[str, str]:
+        asked.append(tuple(names))
+        return {}
+
+    recipes(app, CLEAN, look_up)
+    assert asked == [("debian:12", "nginx:1")]
+
+
+def test_a_base_that_is_mentioned_but_not_stood_on_counts_too(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        Dockerfile_base="FROM scratch\nCOPY a /\n",
+        a="1",
+        Dockerfile="FROM x\nARG BASE_IMAGE\nRUN $BASE_IMAGE\n",
+    )
+    app = environment(tmp_path, roles={"app": RoleImage(dockerfile="Dockerfile")})
+    before = by_image(app)
+    write(tmp_path, a="2")
+    assert changed(before, by_image(app)) == {"base", "app"}
+
+
+def test_labels_say_what_an_image_is(tmp_path: Path) -> None:
+    app, clock = shop(tmp_path), FakeClock()
+    checkout = replace(CLEAN, author="Ada")
+    base, web, _ = recipes(app, checkout, lambda names: dict.fromkeys(names, "sha256:00"), clock=clock)
+    assert web.labels | {"deploylib.made-by": "Ada"} == {
+        "deploylib.fingerprint": web.fingerprint,
+        "deploylib.image": "web",
+        "deploylib.app": "shop",
+        "deploylib.base": base.fingerprint,
+        "deploylib.made-by": "Ada",
+        "org.opencontainers.image.authors": "Ada",
+        "org.opencontainers.image.created": "2023-11-14T22:13:20Z",
+        "org.opencontainers.image.revision": COMMIT,
+        "org.opencontainers.image.version": COMMIT[:12],
+        "org.opencontainers.image.title": "shop web",
+    }
+    on = web.labels_on("host/shop@sha256:11")
+    assert on["org.opencontainers.image.base.name"] == "host/shop"
+    assert on["org.opencontainers.image.base.digest"] == "sha256:11"
+    assert base.labels["deploylib.parents"] == '{"debian:12":"sha256:00"}'
+    assert base.labels_on("")["org.opencontainers.image.base.name"] == "debian:12"
+    assert "requirements.txt" in base.labels["deploylib.ingredients"]
+
+
+def test_secrets_are_names_of_parameters_and_no_ingredient(tmp_path: Path) -> None:
+    write(tmp_path, Dockerfile="FROM x\nRUN --mount=type=secret,id=npm true\n")
+
+    def of(**secrets: str) -> Recipe:
+        roles = {"app": RoleImage(dockerfile="Dockerfile", secrets=secrets)}
+        return recipes(environment(tmp_path, base=None, roles=roles), CLEAN, nobody)[0]
+
+    assert of(npm="/shop/npm").secrets == {"npm": "/shop/npm"}
+    assert of(npm="/shop/npm").fingerprint == of(npm="/shop/other").fingerprint

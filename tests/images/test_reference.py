@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import string
 
+import botocore.loaders
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deploylib.errors import ConfigError
-from deploylib.images.reference import Reference, parse
+from deploylib.images.reference import LONGEST_NAME, Reference, parse
 
 DIGEST = "sha256:" + "0a" * 32
 HEX = "0123456789abcdefABCDEF"
@@ -132,6 +133,41 @@ def test_a_text_outside_the_grammar_is_refused_with_the_part_that_breaks_it(text
 )
 def test_an_ecr_host_of_any_partition_says_its_account(host: str) -> None:
     assert parse(f"{host}/team/app").registry_id == "111111111111"
+
+
+def regions() -> list[tuple[str, str]]:
+    """Return each region that the SDK knows with the suffixes of its partition's host names."""
+    partitions = botocore.loaders.create_loader().load_data("partitions")["partitions"]
+    return [
+        (region, one["outputs"][suffix])
+        for one in partitions
+        for region in one["regions"]
+        for suffix in ("dnsSuffix", "dualStackDnsSuffix")
+        if not region.endswith("-global")
+    ]
+
+
+@given(st.text(string.digits, min_size=12, max_size=12), st.sampled_from(regions()), paths, tags, digests)
+def test_an_ecr_reference_of_every_region_is_read_back_and_says_its_account(
+    account: str, place: tuple[str, str], path: str, tag: str, digest: str
+) -> None:
+    region, suffix = place
+    host = (
+        f"{account}.dkr-ecr.{region}.{suffix}" if suffix.endswith("on.aws") else f"{account}.dkr.ecr.{region}.{suffix}"
+    )
+    wanted = Reference(domain=host, path=path, tag=tag, digest=digest)
+    assert parse(str(wanted)) == wanted
+    assert parse(str(wanted)).registry_id == account
+
+
+@given(references())
+def test_a_completed_reference_is_complete_and_stays_as_it_is(reference: Reference) -> None:
+    found = reference.normalised
+    assert found.domain
+    assert found.tag or found.digest
+    assert found.normalised == found
+    if len(found.repository) <= LONGEST_NAME:
+        assert parse(str(found)) == found
 
 
 @pytest.mark.parametrize("host", ["localhost:4566", "registry.example.com", "x111111111111.dkr.ecr.a.amazonaws.com"])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploylib.errors import ConfigError
-from deploylib.images.template import render
+from deploylib.images.template import Settings, render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,3 +61,23 @@ def test_a_missing_dockerfile_and_one_that_is_no_text_are_refused(tmp_path: Path
     (tmp_path / "Dockerfile").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="Dockerfile: 'utf-8' codec"):
         render(tmp_path / "Dockerfile", NAMES)
+
+
+def test_settings_are_known_by_their_names_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "Dockerfile.j2"
+    path.write_text("{% for one in settings.packages %}{{ one }} {% endfor %}{{ settings.items }}\n")
+    given = Settings(packages=("nginx", "redis"), items=3)  # no name of a dict is in the way
+    assert render(path, {"settings": given}) == "nginx redis 3\n"
+    path.write_text("{{ settings.workers }}\n")
+    with pytest.raises(ConfigError) as caught:
+        render(path, {"role": "web", "settings": given})
+    assert str(caught.value) == f"{path}:1: 'settings' has no attribute 'workers'"
+    assert caught.value.hint == "known here: role, settings.packages, settings.items"
+
+
+def test_a_name_that_is_withheld_is_refused_with_its_own_hint(tmp_path: Path) -> None:
+    path = tmp_path / "Dockerfile.j2"
+    path.write_text("FROM x\nENV WHERE={{ environment }}\n")
+    with pytest.raises(ConfigError, match=r":2: 'environment' is undefined") as caught:
+        render(path, NAMES, withheld={"environment": "set the flag"})
+    assert caught.value.hint == "set the flag"
