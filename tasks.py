@@ -202,7 +202,7 @@ def infra_format(c: Context) -> None:
 @task(name="refresh", help={**ENV, **OUTPUT, "force": "build it anew although nothing changed, without layer cache"})
 @command
 def base_refresh(c: Context, env: str = "", force: bool = False, output: str = "text") -> None:
-    """Build the base image if what is in it changed, and bring it to every account of the app."""
+    """Build the base image if it changed, for every account."""
     from deploylib import aws, checkout, config, report
     from deploylib.images import base
 
