@@ -214,7 +214,7 @@ def base_refresh(c: Context, env: str = "", force: bool = False, output: str = "
 @task(name="status", help={**ENV, **OUTPUT, "check": "exit 9 when the registry does not have it, with what changed"})
 @command
 def base_status(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
-    """Show the base image: where it is, what changed, what stands on an older one."""
+    """Show where the base image is, and what changed since."""
     from deploylib import aws, checkout, config, report, staleness
 
     environment = config.load(ROOT, env)
