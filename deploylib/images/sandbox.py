@@ -25,6 +25,7 @@ from urllib.parse import quote
 from deploylib.errors import ImageError
 from deploylib.toolchain import recorded_process
 from deploylib.toolchain.engine_api import CONFLICT, NOT_FOUND, EngineRefusedError
+from deploylib.toolchain.os_image import CHECKOUT_LABEL
 from deploylib.toolchain.recorded_process import RecordedProcess
 
 if TYPE_CHECKING:
@@ -153,11 +154,13 @@ class Sandbox:
 
     def state(self, container: str) -> Mapping[str, Any]:
         """Return the state of *container* as the engine tells it."""
-        found = self.api.get(f"/containers/{container}/json")
-        if found is None:
-            raise SandboxClosedError
-        state: Mapping[str, Any] = found["State"]
+        state: Mapping[str, Any] = self._described(container)["State"]
         return state
+
+    def command_of(self, container: str) -> tuple[str, ...]:
+        """Return what *container* runs: the image's entry point with the command behind it."""
+        found = self._described(container)
+        return (found["Path"], *found["Args"])
 
     def last_lines(self, container: str, count: int = LAST_LINES) -> tuple[str, ...]:
         """Return the last lines that *container* printed; none when it is gone."""
@@ -174,6 +177,12 @@ class Sandbox:
         with self._making:
             self._closed = True
         remove_run(self.api, self.labels[LABEL_RUN])
+
+    def _described(self, container: str) -> Any:
+        found = self.api.get(f"/containers/{container}/json")
+        if found is None:
+            raise SandboxClosedError
+        return found
 
     def _kill(self, container: str) -> None:
         try:
@@ -219,9 +228,9 @@ def _space() -> str:
         return platform.node()
 
 
-def labels(app: str, run: str, owner: Owner) -> dict[str, str]:
-    """Return what everything that *run* makes carries."""
-    return {LABEL_APP: app, LABEL_RUN: run, LABEL_OWNER: str(owner)}
+def labels(app: str, run: str, owner: Owner, *, checkout: str = "") -> dict[str, str]:
+    """Return what everything that *run* makes carries; application and *checkout* are for people."""
+    return {LABEL_APP: app, LABEL_RUN: run, LABEL_OWNER: str(owner), CHECKOUT_LABEL: checkout}
 
 
 def remove_leftovers(api: EngineApi, *, now: Callable[[], float] = time.time) -> int:

@@ -29,6 +29,7 @@ from deploylib.images import dependencies, gate, pulling, sandbox
 from deploylib.images.sandbox import Container, Owner, Sandbox
 from deploylib.toolchain import engine as engines
 from deploylib.toolchain.engine_api import EngineTimeoutError
+from deploylib.toolchain.os_image import checkout_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -59,6 +60,7 @@ class Suite:
 
     environment: str
     app: str
+    checkout: str
     context: Path
     tests: Mapping[str, ImageTest]
     dependencies: Mapping[str, Dependency]
@@ -89,6 +91,7 @@ def suite(environment: Environment, contract: Contract) -> Suite:
     return Suite(
         environment=environment.name,
         app=environment.app.name,
+        checkout=checkout_id(environment.root),
         context=environment.context,
         tests=tests,
         dependencies=environment.dependencies,
@@ -211,23 +214,29 @@ class Tests:
             last.append(text)
             emit(ImageTestLogged(image=image, line=text))
 
-        emit(ImageTestLogged(image=image, line=f"$ {shlex.join(step.command)}"))
+        box, shown = self.sandboxes[image], shlex.join(step.command)
         try:
-            code = self._exit_code(self.sandboxes[image], step, self.suite.variables(image), line)
+            container = box.create(self._container(image, step))
+            shown = shlex.join(box.command_of(container))
+            emit(ImageTestLogged(image=image, line=f"$ {shown}"))
+            box.start(container)
+            code = box.follow(container, line, timeout_seconds=step.timeout_seconds)
             how = f"ended with exit code {code}" if code else ""
         except EngineTimeoutError:
             how = f"did not end within {step.timeout_seconds:g} s"
         except ImageError as error:
             how = f"cannot be run: {error}"
         if how:
-            self._refuse(image, f"{shlex.join(step.command)} {how}", tuple(last), beside)
+            self._refuse(image, f"{shown} {how}", tuple(last), beside)
 
-    def _exit_code(self, box: Sandbox, step: _Step, variables: Mapping[str, str], line: Callable[[str], None]) -> int:
-        container = box.create(
-            Container(name=step.name, image=step.image, command=step.command, environment=variables, files=step.files)
+    def _container(self, image: str, step: _Step) -> Container:
+        return Container(
+            name=step.name,
+            image=step.image,
+            command=step.command,
+            environment=self.suite.variables(image),
+            files=step.files,
         )
-        box.start(container)
-        return box.follow(container, line, timeout_seconds=step.timeout_seconds)
 
     def _refuse(self, image: str, what: str, last: tuple[str, ...], beside: Mapping[str, str]) -> NoReturn:
         words = dependencies.last_words(self.sandboxes[image], beside)
@@ -263,7 +272,9 @@ def opened(
         variables=variables,
         references=references,
         sandboxes={
-            image: Sandbox(api=engine.api, name=name, labels=sandbox.labels(suite.app, name, owner))
+            image: Sandbox(
+                api=engine.api, name=name, labels=sandbox.labels(suite.app, name, owner, checkout=suite.checkout)
+            )
             for image, name in names.items()
         },
         clock=clock,

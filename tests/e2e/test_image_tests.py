@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploylib import aws, config
+from deploylib.toolchain.os_image import checkout_id
 from tests.e2e.test_interruptions import ctrl_c
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def nginx_passes(project: Project, *command: str) -> None:
     path.write_text(path.read_text() + table)
 
 
-def left() -> list[str]:
-    """Return the containers and networks of image tests that are in the engine."""
-    label = "label=deploylib.test.app=guestbook"
+def left(project: Project) -> list[str]:
+    """Return the containers and networks of the project's image tests that are in the engine."""
+    label = f"label=deploylib.checkout={checkout_id(project.path)}"
     listed = (("ps", "--all", "--format", "{{.Names}}"), ("network", "ls", "--format", "{{.Name}}"))
     found = (subprocess.run(["docker", *one, "--filter", label], capture_output=True, check=True) for one in listed)
     return [name for one in found for name in one.stdout.decode().split()]
@@ -53,16 +54,16 @@ def in_the_registry(project: Project) -> set[str]:
     return {tag for one in details for tag in one.get("imageTags", [])}
 
 
-def test_what_the_registry_has_passes_over_a_real_database_and_nothing_is_pushed(project: Project) -> None:
-    before = in_the_registry(project)
-    ran = project.inv("image.test", "--role", "web")
+def test_what_the_registry_has_passes_over_a_real_database_and_nothing_is_pushed(scratch: Project) -> None:
+    before = in_the_registry(scratch)
+    ran = scratch.inv("image.test", "--role", "web")
     assert "image web: testing beside database" in ran.out
     assert "migration: schema at 0002, committed" in ran.out
     assert "OK" in ran.out
     assert "image web: passed its tests in" in ran.out
     assert "building" not in ran.out
-    assert in_the_registry(project) == before
-    assert left() == []
+    assert in_the_registry(scratch) == before
+    assert left(scratch) == []
 
 
 def test_an_image_that_does_not_pass_is_not_pushed_and_not_released(scratch: Project) -> None:
@@ -79,14 +80,14 @@ def test_an_image_that_does_not_pass_is_not_pushed_and_not_released(scratch: Pro
     assert not {"PutImage", "RegisterTaskDefinition", "UpdateService"} & {
         one["action"] for one in scratch.api_calls()[calls:]
     }
-    assert left() == []
+    assert left(scratch) == []
 
 
 def test_ctrl_c_in_a_test_leaves_nothing_of_it(scratch: Project) -> None:
     nginx_passes(scratch, *ENDLESS)
     code, text = ctrl_c(scratch, ("image.test", "--role", "nginx"), after="image nginx | on")
     assert code == 130, text
-    assert left() == []
+    assert left(scratch) == []
 
 
 def test_what_a_killed_test_left_is_removed_by_the_next_one(scratch: Project) -> None:
@@ -96,7 +97,7 @@ def test_what_a_killed_test_left_is_removed_by_the_next_one(scratch: Project) ->
     assert any("image nginx | on" in line for line in program.stdout)
     os.killpg(program.pid, signal.SIGKILL)
     program.communicate(timeout=60)
-    assert len(left()) == 3, "a database, the test, their network"
+    assert len(left(scratch)) == 3, "a database, the test, their network"
     scratch.git("checkout", "--quiet", "--", SETTINGS)
     scratch.inv("image.test", "--role", "nginx")
-    assert left() == []
+    assert left(scratch) == []

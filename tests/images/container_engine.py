@@ -56,6 +56,7 @@ class ContainerEngine(FakeEngine):
         self.programs: dict[str, Program] = {}
         self.checks: dict[str, list[int]] = {}
         self.health: dict[str, tuple[str, ...]] = {}
+        self.entrypoint: tuple[str, ...] = ()
         self.ran: list[str] = []
         self.checked: list[tuple[str, ...]] = []
         self.inside: dict[str, Container] = {}
@@ -132,7 +133,8 @@ class ContainerEngine(FakeEngine):
             case "start":
                 return self._start(one)
             case "json":
-                return 200, {"State": {"Running": one.running, "ExitCode": one.code}}
+                first, *rest = (*self.entrypoint, *one.document.get("Cmd", ("its own",)))
+                return 200, {"Path": first, "Args": rest, "State": {"Running": one.running, "ExitCode": one.code}}
             case "kill":
                 if not one.running:
                     return 409, {"message": "is not running"}

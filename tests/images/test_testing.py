@@ -113,6 +113,12 @@ def test_a_command_runs_in_the_image_that_was_built_with_its_needs_beside_it(
     assert fake.left == (0, 0)
 
 
+def test_the_entry_point_of_the_image_stays_and_is_shown(fake: ContainerEngine, tmp_path: Path) -> None:
+    fake.entrypoint = ("/enter.sh",)
+    events = run(fake, suite_of(tmp_path, web=ImageTest(commands=(("run", "tests"),))), "web")
+    assert events[1] == ImageTestLogged(image="web", line="$ /enter.sh run tests")
+
+
 def test_the_migration_runs_first_in_the_image_of_its_own_role(fake: ContainerEngine, tmp_path: Path) -> None:
     test = ImageTest(commands=(("run", "tests"),), needs=("database",), migrate=True)
     events = run(fake, suite_of(tmp_path, job=test), "job")
