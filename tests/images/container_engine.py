@@ -133,8 +133,12 @@ class ContainerEngine(FakeEngine):
             case "start":
                 return self._start(one)
             case "json":
-                first, *rest = (*self.entrypoint, *one.document.get("Cmd", ("its own",)))
-                return 200, {"Path": first, "Args": rest, "State": {"Running": one.running, "ExitCode": one.code}}
+                words: list[str] = [*self.entrypoint, *one.document.get("Cmd", ["its own"])]
+                return 200, {
+                    "Path": words[0],
+                    "Args": words[1:],
+                    "State": {"Running": one.running, "ExitCode": one.code},
+                }
             case "kill":
                 if not one.running:
                     return 409, {"message": "is not running"}
