@@ -174,7 +174,7 @@ def _builder(tools: _Tools) -> tuple[Row, ...]:
             group=MACHINE,
             what="attestations",
             state="OK" if able.attests else "SKIPPED",
-            found="sbom and provenance"
+            found="possible (images.sbom, images.provenance)"
             if able.attests
             else "not with this builder; only images.sbom, .provenance want it",
         ),

@@ -76,8 +76,13 @@ class Ability:
 
     @property
     def attests(self) -> bool:
-        """Whether it makes attestations that the engine can hold and push with the image that was tested."""
-        return self.kind == "buildx" and self.containerd and not self.is_apart
+        """Whether it makes attestations that can be pushed with the image."""
+        return self.kind == "buildx" and (self.containerd or self.is_apart)
+
+    @property
+    def loads_attested(self) -> bool:
+        """Whether the engine holds an image with its attestations; a builder apart has to push it by itself."""
+        return self.attests and not self.is_apart
 
     @property
     def pins(self) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from deploylib import process
 from deploylib.errors import ImageError, ProcessError
-from deploylib.images import ability, buildlog, features, labels
+from deploylib.images import ability, attested, buildlog, features, labels
 from deploylib.images.buildlog import Log, TagTakenError
 from deploylib.images.parents import Parents
 from deploylib.images.supplies import Supplies
@@ -47,6 +47,7 @@ class Docker:
     variables: Mapping[str, str]
     given: Supplies = field(default_factory=Supplies)
     parents: Parents
+    exports: dict[str, tuple[Recipe, str]] = field(default_factory=dict)  # what the builder has to push by itself
 
     def build(self, recipe: Recipe, reference: str, *, base: str, line: Line, use_cache: bool = True) -> None:
         """Build *recipe*, standing on *base*, as *reference*; hand each line of the log to *line*.
@@ -54,47 +55,82 @@ class Docker:
         Raises `ImageError` with the last lines of the log, in which no secret is.
         """
         features.refuse_unknown(recipe, self.ability)
-        failed = f"image {recipe.image} was not built"
-        secrets = {name: self.given.secrets[parameter] for name, (_, parameter) in _secrets(recipe).items()}
-        log = Log(line=line, secrets=buildlog.maskable(secrets.values()))
-        with _refused(failed, log), _written(recipe, base) as dockerfile:
-            pinned = self.parents.pinned(recipe, log)
-            options = (*self._options(recipe, use_cache=use_cache), *pinned, *_arguments(recipe, base))
-            argv = (*self._verb, *options, f"--file={dockerfile}", f"--tag={reference}", str(recipe.context))
-            process.stream(argv, log, env={**self.variables, **secrets})
+        log = self._log(recipe, line)
+        with _refused(f"image {recipe.image} was not built", log), _written(recipe, base) as dockerfile:
+            common = self._common(recipe, base, dockerfile, log)
+            options = (*self._output, *self._layers(recipe, use_cache=use_cache), f"--tag={reference}")
+            process.stream((*common, *options, str(recipe.context)), log, env=self._variables(recipe))
+        if self._attestations and not self.ability.loads_attested:
+            self.exports[reference] = (recipe, base)
 
     def push(self, image: str, reference: str) -> str:
         """Push *reference*, and return the digest that the engine tells, if it does.
 
         Raises `TagTakenError` when the tag is another image's, `ImageError` with the last lines otherwise.
         """
+        failed = f"image {image} was not pushed to {reference}"
+        if reference in self.exports:
+            return self._push_attested(reference, *self.exports[reference], failed=failed)
         told: list[str] = []
         log = Log(line=lambda text: told.extend(_PUSHED.findall(text)))
-        with _refused(f"image {image} was not pushed to {reference}", log):
+        with _refused(failed, log):
             process.stream((self.ability.program, "push", reference), log, env=self.variables)
         return told[-1] if told else ""
+
+    def _push_attested(self, reference: str, recipe: Recipe, base: str, *, failed: str) -> str:
+        log = self._log(recipe, lambda _: None)
+        with _refused(failed, log), _written(recipe, base) as dockerfile:
+            export = attested.Export(
+                build=(*self._common(recipe, base, dockerfile, log), *self._attestations),
+                context=recipe.context,
+                reference=reference,
+                platform=recipe.ingredients.platform,
+                variables=self._variables(recipe),
+            )
+            return attested.push(export, dockerfile.with_name("facts.json"), log)
+
+    def _log(self, recipe: Recipe, line: Line) -> Log:
+        return Log(line=line, secrets=buildlog.maskable(self._secret_variables(recipe).values()))
+
+    def _variables(self, recipe: Recipe) -> dict[str, str]:
+        return {**self.variables, **self._secret_variables(recipe)}
+
+    def _secret_variables(self, recipe: Recipe) -> dict[str, str]:
+        return {name: self.given.secrets[parameter] for name, (_, parameter) in _secrets(recipe).items()}
+
+    @property
+    def _output(self) -> tuple[str, ...]:
+        attestations = self._attestations if self.ability.loads_attested else ()
+        return {"buildx": ("--load", *attestations), "buildkit": ()}.get(self.ability.kind, ("--force-rm",))
+
+    @property
+    def _attestations(self) -> tuple[str, ...]:
+        wanted = (("--sbom=true", self.given.sbom), ("--provenance=mode=max", self.given.provenance))
+        return tuple(option for option, is_wanted in wanted if is_wanted)
 
     @property
     def _verb(self) -> tuple[str, ...]:
         return (self.ability.program, *(("buildx",) if self.ability.kind == "buildx" else ()), "build")
 
-    def _options(self, recipe: Recipe, *, use_cache: bool) -> Iterator[str]:
-        kind = self.ability.kind
-        yield from {"buildx": ("--progress=plain", "--load"), "buildkit": ("--progress=plain",)}.get(
-            kind, ("--force-rm",)
-        )
+    def _common(self, recipe: Recipe, base: str, dockerfile: Path, line: Line) -> tuple[str, ...]:
+        """Return the argument list but for what becomes of the result; what it pins has been pulled."""
+        pinned = self.parents.pinned(recipe, line)
+        return (*self._verb, *self._options(recipe), *pinned, *_arguments(recipe, base), f"--file={dockerfile}")
+
+    def _options(self, recipe: Recipe) -> Iterator[str]:
+        yield from ("--progress=plain",) if self.ability.kind in {"buildx", "buildkit"} else ()
         if recipe.ingredients.platform != self.ability.platform:
             yield f"--platform={recipe.ingredients.platform}"
         for variable, (secret, _) in _secrets(recipe).items():
             yield f"--secret=id={secret},env={variable}"
+
+    def _layers(self, recipe: Recipe, *, use_cache: bool) -> Iterator[str]:
         if not use_cache:
             yield "--no-cache"
         if self.given.cache_repository and self.ability.keeps_cache:
             kept = CACHE.format(reference=f"{self.given.cache_repository}:{recipe.image}")
             yield from (f"--cache-from={kept}",) if use_cache else ()
             yield f"--cache-to={kept},{CACHE_OPTIONS}"
-        yield from ("--sbom=true",) if self.given.sbom else ()
-        yield from ("--provenance=mode=max",) if self.given.provenance else ()
 
 
 def connect(given: Supplies) -> Docker:
@@ -150,8 +186,7 @@ def _refuse_attestations(able: Ability, given: Supplies) -> None:
     wanted = " and ".join(name for name in ("sbom", "provenance") if getattr(given, name))
     if wanted and not able.attests:
         raise ImageError(
-            f"images.{wanted.replace(' and ', ' and images.')}: attestations need buildx with its driver `docker` and "
-            f"an engine that keeps images in containerd; here is {able.name}",
-            hint='add {"features": {"containerd-snapshotter": true}} to /etc/docker/daemon.json of Docker 24 or later '
-            f"and restart it, or set images.{wanted.split()[0]} = false",
+            f"images.{wanted.replace(' and ', ' and images.')}: attestations need buildx with a builder of its own, or "
+            f"an engine that keeps its images in containerd; here is {able.name}",
+            hint="docker buildx create --use" if able.kind == "buildx" else features.BUILDX,
         )

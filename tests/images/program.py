@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,11 +28,15 @@ PROGRAM = """\
       "--version ") cat "$record/version"; exit ;;
       "buildx version") test -e "$record/buildx"; exit ;;
       "buildx inspect") cat "$record/buildx"; cat "$record/trouble" >&2; test ! -s "$record/trouble"; exit ;;
-      "image inspect") cat "$record/held-$(echo "$last" | tr / _)" 2> /dev/null; exit ;;
+      "buildx imagetools") test "$3" = inspect && { cat "$record/pushed"; exit; } ;;
+      "image inspect")
+        case "$4" in *RootFS*) cat "$record/layers"; exit ;; esac
+        cat "$record/held-$(echo "$last" | tr / _)" 2> /dev/null; exit ;;
     esac
     printf '%s\\n' "$@" > "$record/argv"
     env > "$record/env"
     for word in "$@"; do
+      case $word in --metadata-file=*) cp "$record/facts" "${word#--metadata-file=}" ;; esac
       case $word in --file=*) rm -rf "$record/given"; cp -r "$(dirname "${word#--file=}")" "$record/given" ;; esac
     done
     cat "$record/says"
@@ -60,6 +65,12 @@ class Program:
     def holds(self, name: str, identifier: str, *digests: str) -> None:
         """Have the image *name* in the engine."""
         (self.folder / f"held-{name.replace('/', '_')}").write_text(f"{identifier} {' '.join(digests)}\n")
+
+    def exports(self, digest: str, *, layers: list[str], pushed: dict[str, Any]) -> None:
+        """Push by itself as *digest*; the engine has *layers*, the registry then the image configuration *pushed*."""
+        (self.folder / "facts").write_text(json.dumps({"containerimage.digest": digest}))
+        (self.folder / "layers").write_text(json.dumps(layers))
+        (self.folder / "pushed").write_text(json.dumps(pushed))
 
     def docker(
         self, kind: Kind = "classic", given: Supplies | None = None, *, platform: str = "linux/amd64", **more: Any

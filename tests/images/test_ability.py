@@ -72,13 +72,13 @@ def test_images_in_containerd_make_caches_and_attestations_possible(fake: FakeEn
     fake.store = "io.containerd.snapshotter.v1"
     program.has_buildx(inspected())
     found = ability.ask(engine(fake, program), {})
-    assert (found.keeps_cache, found.attests, found.is_apart) == (True, True, False)
+    assert (found.keeps_cache, found.attests, found.loads_attested, found.is_apart) == (True, True, True, False)
 
 
 def test_a_builder_of_its_own_keeps_caches_but_sees_no_local_image(fake: FakeEngine, program: Program) -> None:
     program.has_buildx(inspected("ci", "docker-container"))
     found = ability.ask(engine(fake, program), {})
-    assert (found.keeps_cache, found.is_apart, found.attests) == (True, True, False)
+    assert (found.keeps_cache, found.is_apart, found.attests, found.loads_attested) == (True, True, True, False)
 
 
 def test_a_builder_that_does_not_run_yet_is_taken_for_new(fake: FakeEngine, program: Program) -> None:
@@ -165,6 +165,6 @@ def test_attestations_that_the_engine_cannot_hold_are_refused_and_not_left_out(
     program.has_buildx(inspected())
     with pytest.raises(ImageError, match=r"images\.sbom and images\.provenance: attestations need buildx") as caught:
         docker.asked(engine(fake, program), Supplies(sbom=True, provenance=True))
-    assert "containerd-snapshotter" in caught.value.hint
+    assert caught.value.hint == "docker buildx create --use"
     fake.store = "io.containerd.snapshotter.v1"
     assert docker.asked(engine(fake, program), Supplies(sbom=True)).given.sbom

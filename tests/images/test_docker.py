@@ -18,6 +18,7 @@ __all__ = ["program"]
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from deploylib.images.docker import Docker
     from tests.images.program import Kind
 
 REFERENCE = "localhost:4566/shop:web-c1"
@@ -191,10 +192,56 @@ def test_layers_are_kept_in_the_registry_where_the_builder_can(
     assert not [word for word in program.argv if word.startswith("--cache-from")]
 
 
-def test_attestations_are_asked_for_by_name(program: Program, web: Recipe) -> None:
-    supplies = Supplies(sbom=True, provenance=True)
-    program.docker("buildx", supplies, driver="docker", containerd=True).build(web, REFERENCE, base=BASE, line=nothing)
-    assert {"--sbom=true", "--provenance=mode=max"} <= set(program.argv)
+ATTESTED = Supplies(sbom=True, provenance=True)
+ATTESTATIONS = {"--sbom=true", "--provenance=mode=max"}
+
+
+def test_an_engine_that_holds_attestations_is_given_them_with_the_image(program: Program, web: Recipe) -> None:
+    docker = program.docker("buildx", ATTESTED, driver="docker", containerd=True)
+    docker.build(web, REFERENCE, base=BASE, line=nothing)
+    assert {*ATTESTATIONS, "--load"} <= set(program.argv)
+    docker.push("web", REFERENCE)
+    assert program.calls[-1] == f"push {REFERENCE}"
+
+
+def apart(program: Program, web: Recipe, pushed: dict[str, object]) -> Docker:
+    """Return a builder apart from the engine that has built *web*, and will push it as *pushed*."""
+    program.exports(DIGEST, layers=["sha256:1"], pushed=pushed)
+    docker = program.docker("buildx", ATTESTED, driver="docker-container")
+    docker.build(web, REFERENCE, base=BASE, line=nothing)
+    assert ATTESTATIONS.isdisjoint(program.argv)
+    return docker
+
+
+SAME: dict[str, object] = {"rootfs": {"diff_ids": ["sha256:1"]}}
+
+
+@pytest.mark.parametrize("pushed", [SAME, {"linux/amd64": SAME}])
+def test_a_builder_apart_pushes_by_itself_and_names_only_what_was_tested(
+    program: Program, web: Recipe, pushed: dict[str, object]
+) -> None:
+    docker = apart(program, web, pushed)
+    assert docker.push("web", REFERENCE) == DIGEST
+    build, tag = (call for call in program.calls[-4:] if "inspect" not in call)
+    assert set(build.split()) >= ATTESTATIONS
+    assert "--output=type=image,name=localhost:4566/shop,push-by-digest=true,push=true" in build
+    assert "--load" not in build
+    assert "--tag" not in build
+    assert tag == f"buildx imagetools create --tag={REFERENCE} localhost:4566/shop@{DIGEST}"
+
+
+def test_what_came_out_with_other_layers_gets_no_name(program: Program, web: Recipe) -> None:
+    docker = apart(program, web, {"rootfs": {"diff_ids": ["sha256:2"]}})
+    with pytest.raises(ImageError, match="came out with other layers than the one that was tested"):
+        docker.push("web", REFERENCE)
+    assert not [call for call in program.calls if "imagetools create" in call]
+
+
+def test_a_push_by_the_builder_that_fails_is_an_image_error(program: Program, web: Recipe) -> None:
+    docker = apart(program, web, SAME)
+    program.will("ERROR: failed to push: tag invalid: tag 'web-c1' is immutable", code=1)
+    with pytest.raises(TagTakenError):
+        docker.push("web", REFERENCE)
 
 
 def test_a_push_returns_the_digest_that_docker_tells(program: Program) -> None:
