@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from deploylib import aws, contract
+from deploylib import aws, contract, process
 from deploylib.development import compose
 from deploylib.errors import AwsError, ConfigError, ContractError, DeployError, OutdatedError, RefusedError
 from deploylib.images import labels, login, pulling, recipe, registry, stock, supplies, upstream
@@ -87,12 +87,14 @@ def fetch(images: Images, engine: Engine, say: Callable[[str], None]) -> None:
     if not missing:
         return
     with login.logged_in(*_logins(images)) as variables, ThreadPoolExecutor() as threads:
-        pending = []
-        for name in missing:
-            say(f"pulling {name}")
-            pending.append(threads.submit(pulling.ensure, engine, name, variables))
-        for one in pending:
-            one.result()
+        pending = [threads.submit(pulling.ensure, engine, name, variables) for name in missing]
+        try:
+            for name, one in zip(missing, pending, strict=True):
+                say(f"pulling {name}")
+                one.result()
+        except BaseException:
+            process.stop_all()
+            raise
 
 
 def remarks(images: Images, api: EngineApi) -> Iterator[str]:
