@@ -25,6 +25,7 @@ from deploylib.toolchain import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from deploylib.toolchain.engine import Engine
     from deploylib.toolchain.machine import Machine
@@ -65,7 +66,8 @@ def ensure(root: Path, this: Machine, say: Callable[[str], None]) -> Toolchain:
         tool = terraform.ensure(root, this, say)
         mirror = provider_mirror.find(root, this, tool)
         environments = (python_environment.development(root), python_environment.emulator(root))
-        pending = [threads.submit(python_environment.ensure, each, this, say) for each in environments]
+        pending: list[Future[object]] = []
+        pending += [threads.submit(python_environment.ensure, each, this, say) for each in environments]
         pending.append(threads.submit(os_image.ensure, root, engine, this, say))
         pending.append(threads.submit(compose_tool.ensure, this, engine, say))
         pending.append(threads.submit(copy_tool.ensure, this, say))
