@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import io
@@ -9,16 +10,18 @@ import os
 import socket
 import subprocess
 import tarfile
+import threading
 import time
 import urllib.request
 from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from deploylib import aws, doctor, process
-from deploylib.config import RoleImage
+from deploylib.config import RegistryLogin, RoleImage
 from deploylib.errors import ImageError
 from deploylib.events import BuildLogged, Built, Event
 from deploylib.images import building, docker, planning, registry, supplies
@@ -391,6 +394,48 @@ def test_a_parent_is_built_from_at_its_digest_whatever_its_tag_names_by_now(hub:
         build(f"ARG PARENT={tag}\nFROM $PARENT\nCOPY Dockerfile /mine\n", mine, **{tag: digest})
         assert hub.files_in(mine).keys() == {name, "mine"}
     hub.run("rmi", "--force", tag)
+
+
+class Guarded(BaseHTTPRequestHandler):
+    """A registry that wants a password and then has nothing; `let_in` are the log-ins that it was shown."""
+
+    let_in: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        shown = self.headers.get("Authorization", "")
+        self.send_response(404 if shown else 401)
+        self.send_header("Content-Length", "0")
+        if shown:
+            self.let_in.append(shown)
+        else:
+            self.send_header("WWW-Authenticate", 'Basic realm="guarded"')
+        self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815  # as the server calls it
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has there
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_parent_is_fetched_with_the_log_in_of_its_registry(hub: Registry, tmp_path: Path, *, pinned: bool) -> None:
+    hub.account.ssm.put_parameter(Name="/shop/robot", Value="pass:word", Type="SecureString", Overwrite=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Guarded) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"localhost:{server.server_port}"
+        write(tmp_path, Dockerfile=f"FROM {host}/private:1\n")
+        app = environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")})
+        digests = {f"{host}/private:1": f"sha256:{'a1' * 32}"} if pinned else {}
+        (only,) = recipes(app, CLEAN, lambda _: digests)
+        wished = Wishes(registries={host: RegistryLogin(username="robot", password_parameter="/shop/robot")})
+        Guarded.let_in.clear()
+        with (
+            supplies.supplied(hub.account, hub.repository, [only], wished) as given,
+            pytest.raises(ImageError, match="image app was not built"),
+        ):
+            docker.connect(given).build(only, f"{hub.repository}:guarded", base="", line=lambda _: None)
+        server.shutdown()
+    assert set(Guarded.let_in) == {f"Basic {base64.b64encode(b'robot:pass:word').decode()}"}
 
 
 def test_the_doctor_finds_this_machine_in_order() -> None:
