@@ -65,9 +65,9 @@ def define(account: Account, family: str, image: str) -> str:
     return answer["taskDefinition"]["taskDefinitionArn"]
 
 
-def starting(cluster: str, definition: str) -> Any:
+def starting(cluster: str, definition: str, **more: str) -> Any:
     """Return a target that starts a task of *definition*."""
-    return {"Arn": cluster, "RoleArn": ROLE, "EcsParameters": {"TaskDefinitionArn": definition}}
+    return {"Arn": cluster, "RoleArn": ROLE, "EcsParameters": {"TaskDefinitionArn": definition}, **more}
 
 
 def publish(account: Account, cluster: str, uri: str) -> None:
@@ -127,7 +127,7 @@ def test_only_what_nobody_needs_goes(account: Account) -> None:
     )
     account.events.put_rule(Name="hourly", ScheduleExpression="rate(1 hour)")
     hourly = define(account, "hourly", f"{uri}@{digests['rule']}")
-    account.events.put_targets(Rule="hourly", Targets=[{"Id": "1", **starting(cluster, hourly)}])
+    account.events.put_targets(Rule="hourly", Targets=[starting(cluster, hourly, Id="1")])
     entry = ledger.Entry(release="r", commit="c", environment="stg", images={"web": digests["release"]})
     begun = ledger.begin(account.dynamodb, worlds.LEDGER, entry, clock=FakeClock())
     ledger.finish(account.dynamodb, worlds.LEDGER, _completed(begun), clock=FakeClock())
