@@ -450,6 +450,7 @@ def _contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str,
         if role not in roles
     ]
     found += _dependents(merged)
+    found += _unfit_tests(root, merged)
     found += _migration_target(_table(merged, "migration"), services)
     path = _table(merged, "app").get("path")
     if isinstance(path, str) and not (root / path).is_dir():
@@ -457,6 +458,20 @@ def _contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str,
     found += [((key,), "is set by the tool itself") for key in ("name", "root") if key in merged]
     if merged.get("default") is True and merged.get("protected") is True:
         found.append((("default",), "a protected environment cannot be the default"))
+    return found
+
+
+def _unfit_tests(root: Path, merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return the image tests that ask for a migration, or a folder, that is not there."""
+    roles, app = _table(merged, "images", "roles"), _table(merged, "app").get("path")
+    found: list[tuple[tuple[str, ...], str]] = []
+    for role in roles:
+        path, test = ("images", "roles", role, "test"), _table(roles, role, "test")
+        if test.get("migrate") is True and not _table(merged, "migration"):
+            found.append(((*path, "migrate"), "there is no [migration]"))
+        folder = test.get("folder")
+        if folder and isinstance(folder, str) and isinstance(app, str) and not (root / app / folder).is_dir():
+            found.append(((*path, "folder"), f"no folder {folder!r} in {app}"))
     return found
 
 

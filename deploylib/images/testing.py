@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from deploylib import process
-from deploylib.errors import ConfigError, ContractError, ImageError, ToolMissingError
+from deploylib.errors import ContractError, ImageError, ToolMissingError
 from deploylib.events import ImageTested, ImageTestLogged, ImageTestStarted
 from deploylib.images import dependencies, gate, pulling, sandbox
 from deploylib.images.sandbox import Container, Owner, Sandbox
@@ -79,15 +79,9 @@ class Suite:
 def suite(environment: Environment, contract: Contract) -> Suite:
     """Return what *environment*'s roles have to pass; *contract* says which image carries the migration.
 
-    Raises `ConfigError` for a test that cannot be run as it is written.
+    Raises `ContractError` when the contract does not say it.
     """
     tests = {name: one.test for name, one in environment.images.roles.items() if one.test}
-    for role, test in tests.items():
-        key = f"images.roles.{role}.test"
-        if test.migrate and not environment.migration:
-            raise ConfigError(f"{key}.migrate: there is no [migration]", hint="take `migrate` out, or add [migration]")
-        if test.folder and not (environment.context / test.folder).is_dir():
-            raise ConfigError(f"{key}.folder: no folder {test.folder!r} in {environment.app.path}", hint="make it")
     return Suite(
         environment=environment.name,
         app=environment.app.name,
