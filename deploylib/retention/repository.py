@@ -95,7 +95,10 @@ def execute(
     if refused:
         told = "\n".join(f"  {digest}: {why}" for digest, why in refused.items())
         removed = len(going) - len(refused)
-        raise AwsError(f"{prune.repository}: {removed} removed, but ECR keeps {len(refused)}\n{told}")
+        raise AwsError(
+            f"{prune.repository}: {removed} removed, but ECR keeps {len(refused)}\n{told}",
+            hint=f"inv image.prune --env {environment.name} --dry-run",
+        )
     spared = {one.digest: kept[one.digest] for one in prune.going if one.digest in kept}
     return Pruned(removed=tuple(going), spared=spared)
 
