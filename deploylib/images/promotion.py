@@ -185,9 +185,9 @@ def carry_out(
 
 
 def _names(source: Side, target: Side, entry: Entry, image: tuple[str, Held]) -> tuple[str, ...]:
-    """Return the tags that an image (its role, and what the source holds) has in the target, the content tag first.
+    """Return the tags that an image (its role, and what the source holds) has in the target.
 
-    They are those that this tool gave it, and that never move. One with the environment's name in it is made anew.
+    The content tag comes first, that of the release's commit last. They are those that this tool gave it, and that never move. One with the environment's name in it is made anew.
     """
     role, held = image
     bound = [one for one in source.environment.images.tags.immutable if "{environment}" in one]
@@ -198,7 +198,7 @@ def _names(source: Side, target: Side, entry: Entry, image: tuple[str, Held]) ->
     )
     found = [one for one in held.tags if _goes_along(source.environment, one, bound)]
     found += [there for here, there in made if here in held.tags]
-    found.sort(key=lambda one: not tags.is_content(one))
+    found.sort(key=lambda one: (not tags.is_content(one), values["short"] in one))
     return tuple(found) or (f"{tags.KEPT}{held.digest.rpartition(':')[2][:12]}",)
 
 
