@@ -187,7 +187,8 @@ def carry_out(
 def _names(source: Side, target: Side, entry: Entry, image: tuple[str, Held]) -> tuple[str, ...]:
     """Return the tags that an image (its role, and what the source holds) has in the target.
 
-    The content tag comes first, that of the release's commit last. They are those that this tool gave it, and that never move. One with the environment's name in it is made anew.
+    The content tag comes first, that of the release's commit last. They are those that this tool gave it, and that
+    never move. One with the environment's name in it is made anew.
     """
     role, held = image
     bound = [one for one in source.environment.images.tags.immutable if "{environment}" in one]
