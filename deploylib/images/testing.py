@@ -211,7 +211,9 @@ class Tests:
         box, shown = self.sandboxes[image], shlex.join(step.command)
         try:
             container = box.create(self._container(image, step))
-            shown = shlex.join(box.command_of(container))
+            runs = box.command_of(container)
+            shown = shlex.join(runs)
+            _refuse_doubled(runs, step.command)
             emit(ImageTestLogged(image=image, line=f"$ {shown}"))
             box.start(container)
             code = box.follow(container, line, timeout_seconds=step.timeout_seconds)
@@ -241,6 +243,13 @@ class Tests:
 
     def _ensure(self, image: str) -> None:
         pulling.ensure(self.engine, image, self.variables)
+
+
+def _refuse_doubled(runs: tuple[str, ...], command: tuple[str, ...]) -> None:
+    """Refuse a command that begins with the program that the entry point ends with: it would start as its argument."""
+    entry_point = runs[: len(runs) - len(command)]
+    if entry_point and entry_point[-1] == command[0]:
+        raise ImageError(f"{command[0]} is the image's entry point already; leave it out of the command")
 
 
 @contextlib.contextmanager

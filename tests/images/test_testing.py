@@ -119,6 +119,14 @@ def test_the_entry_point_of_the_image_stays_and_is_shown(fake: ContainerEngine, 
     assert events[1] == ImageTestLogged(image="web", line="$ /enter.sh run tests")
 
 
+def test_a_command_that_names_the_entry_point_again_is_refused(fake: ContainerEngine, tmp_path: Path) -> None:
+    fake.entrypoint = ("run",)
+    said = "run run tests cannot be run: run is the image's entry point already; leave it out of the command"
+    with pytest.raises(ImageError, match=said):
+        run(fake, suite_of(tmp_path, web=ImageTest(commands=(("run", "tests"),))), "web")
+    assert fake.ran == []
+
+
 def test_the_migration_runs_first_in_the_image_of_its_own_role(fake: ContainerEngine, tmp_path: Path) -> None:
     test = ImageTest(commands=(("run", "tests"),), needs=("database",), migrate=True)
     events = run(fake, suite_of(tmp_path, job=test), "job")
