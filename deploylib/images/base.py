@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -59,17 +60,22 @@ def refresh(
     An account that cannot be used from here is named and changes nothing. Raises `RefusedError` when *environment*'s
     own is another account, `ImageError` when an image was not built or copied.
     """
-    aws.guard(account, environment)
-    found = contract.read(account.ssm, environment.contract_parameter)
-    look_up = outside.look_up or upstream.of(account, environment, lambda: found.repository)
-    write = functools.partial(_recipe, environment, checkout, look_up, clock)
-    held = stock.take(account.ecr, found.repository, write)
+    with ThreadPoolExecutor() as pool:
+        guarded = pool.submit(aws.guard, account, environment)
+        reading = pool.submit(contract.read, account.ssm, environment.contract_parameter)
+        looking = pool.submit(places.others, environment, checkout, sign_in=outside.sign_in)
+        look_up = outside.look_up or upstream.of(account, environment, lambda: reading.result().repository)
+        write = functools.partial(_recipe, environment, checkout, look_up, clock)
+        written = pool.submit(write, "")
+        guarded.result()
+        found = reading.result()
+        held = stock.take(account.ecr, found.repository, lambda at: write(at) if at else written.result())
+        others, closed = looking.result()
     if isinstance(look_up, upstream.Upstream):
         yield from (Noticed(message=one) for one in look_up.notices)
     ours = places.here(account, environment, found.repository)
-    others, closed = places.others(environment, checkout, sign_in=outside.sign_in)
     recipe = held.recipes[0]
-    if force and held.present.get(recipe.tags[0]):
+    if force and any(_has(one, recipe.tags[0]) for one in (ours, *others)):
         recipe = write(_now(clock))[0]
     run = _Refresh(recipe=recipe, plain=held.plain, clock=clock, outside=outside, places=(ours, *others))
     yield from (Noticed(message=f"{one.environment} is left out: {one.reason}") for one in closed)
@@ -81,6 +87,10 @@ def _recipe(
     environment: Environment, checkout: Checkout, look_up: LookUp, clock: Clock, refreshed: str
 ) -> tuple[Recipe]:
     return (base_recipe(environment, checkout, look_up, refreshed=refreshed, clock=clock),)
+
+
+def _has(place: Place, tag: str) -> bool:
+    return bool(registry.present(place.account.ecr, place.repository, (tag,)))
 
 
 def _now(clock: Clock) -> str:
@@ -105,7 +115,9 @@ class _Refresh:
     def bring(self, environment: Environment, found: Contract, *, force: bool) -> Generator[Event, None, str]:
         """Build what nobody has, copy what somebody has, name it; return the digest in the first place."""
         ours = self.places[0]
-        present = {one.environment: self._present(one) for one in self.places}
+        with ThreadPoolExecutor() as pool:
+            found_tags = pool.map(self._present, self.places)
+            present = {one.environment: tags for one, tags in zip(self.places, found_tags, strict=True)}
         source = next((one for one in self.places if self.tag in present[one.environment]), None)
         if source is None:
             digest = yield from self._build(environment, found, force=force)
