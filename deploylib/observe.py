@@ -65,7 +65,7 @@ def everything(account: Account, environment: Environment, checkout: Checkout) -
         held = pool.submit(
             stock.take, account.ecr, found.repository, lambda time: write(time) if time else written.result()
         )
-        recorded = pool.submit(_recorded, account, found)
+        recorded = pool.submit(_recorded, account, found, dirty=bool(checkout.dirty))
         return Observed(
             live=live(account, found),
             recipes=held.result().recipes,
@@ -80,8 +80,10 @@ def _recipes(environment: Environment, checkout: Checkout, look_up: LookUp, refr
     return recipe.recipes(environment, checkout, look_up, refreshed=refreshed)
 
 
-def _recorded(account: Account, contract: Contract) -> Mapping[str, str]:
-    return next((one.images for one in ledger.completed(account.dynamodb, contract.ledger, limit=1)), {})
+def _recorded(account: Account, contract: Contract, *, dirty: bool = False) -> Mapping[str, str]:
+    """Return the images of the last release that completed; a *dirty* one does not speak for a clean commit."""
+    last = ledger.completed(account.dynamodb, contract.ledger, limit=1)
+    return next((one.images for one in last if dirty or not one.dirty), {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,23 @@ def test_a_service_that_still_stands_on_its_template_is_read_once() -> None:
     assert world.aws.calls == {"ecs:DescribeServices": 1, "ecs:DescribeTaskDefinition": 2}
 
 
+@pytest.mark.parametrize(("was_dirty", "is_dirty"), [(True, True), (False, True), (False, False)])
+def test_the_last_completed_release_is_what_is_recorded(was_dirty: bool, is_dirty: bool) -> None:  # noqa: FBT001
+    world = deployed()
+    release_item(world)["dirty"] = {"BOOL": was_dirty}
+    assert observe._recorded(world.account, world.contract, dirty=is_dirty) == worlds.digests(2)
+
+
+def test_a_release_of_uncommitted_changes_does_not_speak_for_a_commit() -> None:
+    world = deployed()
+    release_item(world)["dirty"] = {"BOOL": True}
+    assert observe._recorded(world.account, world.contract, dirty=False) == {}
+
+
+def release_item(world: World) -> dict[str, Any]:
+    return world.aws.dynamodb.tables[worlds.LEDGER]["release", 1]
+
+
 def test_a_cluster_that_is_gone_says_to_apply() -> None:
     world = worlds.world()
     with pytest.raises(ContractError, match="Cluster not found") as refused:
