@@ -335,7 +335,7 @@ def image_clean(c: Context, env: str = "", keep: int = 0, dry_run: bool = False,
 @task(name="up", help=ENV)
 @command
 def local_up(c: Context, env: str = "") -> None:
-    """Start the local AWS of an environment; tasks run as containers here."""
+    """Start an environment's local AWS; tasks run as containers."""
     from deploylib import report
     from deploylib.localaws import accounts, emulator
     from deploylib.toolchain import engine
