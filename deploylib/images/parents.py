@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from deploylib import process
 from deploylib.errors import ImageError
@@ -42,9 +42,11 @@ class Parents:
         exact = f"{reference.parse(name).repository}@{digest}"
         with self.one_at_a_time:
             identifier, digests = self._held(name)
-            if identifier == digest:
+            if identifier == digest and not self.ability.is_apart:
+                return
+            if identifier == digest and digest not in digests:
                 self._refuse_unseen(recipe, name)
-            elif self.ability.pins:
+            if self.ability.pins:
                 yield f"--build-context={name}=docker-image://{exact}"
             elif digest not in digests:
                 self._pull(exact, recipe.ingredients.platform, line)
@@ -63,9 +65,8 @@ class Parents:
         option = () if platform == self.ability.platform else (f"--platform={platform}",)
         process.stream((self.ability.program, "pull", *option, exact), line, env=self.variables)
 
-    def _refuse_unseen(self, recipe: Recipe, name: str) -> None:
-        if self.ability.is_apart:
-            raise ImageError(
-                f"image {recipe.image}: only this machine's engine has {name}, and {self.ability.name} does not see it",
-                hint="docker buildx use default",
-            )
+    def _refuse_unseen(self, recipe: Recipe, name: str) -> NoReturn:
+        raise ImageError(
+            f"image {recipe.image}: only this machine's engine has {name}, and {self.ability.name} does not see it",
+            hint="docker buildx use default",
+        )

@@ -77,6 +77,14 @@ def test_a_builder_apart_from_the_engine_cannot_see_such_an_image(program: Progr
     assert caught.value.hint == "docker buildx use default"
 
 
+def test_where_an_id_is_a_digest_too_a_builder_apart_fetches_what_a_registry_has(
+    program: Program, base: Recipe
+) -> None:
+    program.holds("debian:12", NEW, f"debian@{NEW}")  # as containerd's image store says it
+    (only,) = build(program, base, "buildx", builder="ci", driver="docker-container", containerd=True)
+    assert f"--build-context=debian:12=docker-image://debian@{NEW}" in only
+
+
 def test_parents_without_a_digest_and_those_that_name_theirs_are_left_alone(program: Program, base: Recipe) -> None:
     build(program, replace(base, parents=(("debian:12", ""), (f"debian@{OLD}", OLD))))
     assert len(program.calls) == 1
