@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from deploylib.errors import DeployError
+from deploylib.errors import ImageError
 from deploylib.images import reference
 
 if TYPE_CHECKING:
@@ -39,10 +39,8 @@ MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.dock
 _CHALLENGE = re.compile(r'([a-z_]+)="([^"]*)"', re.IGNORECASE)
 
 
-class RegistryError(DeployError):
+class RegistryError(ImageError):
     """A registry refused a request, or did not answer. `status` is 0 when it did not."""
-
-    exit_code = 4
 
     def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
         super().__init__(message, hint=hint)
