@@ -121,15 +121,16 @@ class Registry:
         details = self.account.ecr.describe_images(repositoryName="shop")["imageDetails"]
         return {tag: one["imageDigest"] for one in details for tag in one.get("imageTags", [])}
 
-    def forget(self) -> None:
-        """Remove every image of this repository from the engine."""
+    def forget(self, repository: str = "") -> None:
+        """Remove every image of the repository from the engine."""
+        repository = repository or self.repository
         shown = "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}"
-        found = self.run("images", "--digests", "--format", shown, self.repository).split()
+        found = self.run("images", "--digests", "--format", shown, repository).split()
         references = [one for one in found if "<none>" not in one]
         process.run(
             (self.program, "rmi", "--force", *references), env=self.environ, ok=(0, 1)
         )  # the last name takes others along
-        assert self.run("images", "--quiet", self.repository) == ""
+        assert self.run("images", "--quiet", repository) == ""
 
     def start_release(
         self, app: Environment, checkout: Checkout = CLEAN, connect: building.Connect = docker.connect
@@ -393,7 +394,8 @@ def test_a_parent_is_built_from_at_its_digest_whatever_its_tag_names_by_now(hub:
     for digest, name in ((first, "first"), (second, "second"), (first, "first")):
         build(f"ARG PARENT={tag}\nFROM $PARENT\nCOPY Dockerfile /mine\n", mine, **{tag: digest})
         assert hub.files_in(mine).keys() == {name, "mine"}
-    hub.run("rmi", "--force", tag)
+        hub.run("rmi", mine)
+    hub.forget(upstream)
 
 
 class Guarded(BaseHTTPRequestHandler):
