@@ -104,6 +104,16 @@ def completed(dynamodb: DynamoDBClient, table: str, *, limit: int = PAGE) -> tup
     return tuple(entry for entry, _ in zip(done, range(limit), strict=False))
 
 
+def last(dynamodb: DynamoDBClient, table: str) -> tuple[Entry | None, Entry | None]:
+    """Return the newest release, and the newest that completed; one call when that is not long ago."""
+    newest = None
+    for entry in _newest_first(dynamodb, table, page=PAGE):
+        newest = newest or entry
+        if entry.verdict == COMPLETED:
+            return newest, entry
+    return newest, None
+
+
 def numbered(dynamodb: DynamoDBClient, table: str, number: int) -> Entry | None:
     """Return the release of that *number*, if there is one."""
     answer = dynamodb.get_item(TableName=table, Key=_key(RELEASE, number), ConsistentRead=True)

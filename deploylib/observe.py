@@ -65,14 +65,14 @@ def everything(account: Account, environment: Environment, checkout: Checkout) -
         held = pool.submit(
             stock.take, account.ecr, found.repository, lambda time: write(time) if time else written.result()
         )
-        recorded = pool.submit(_recorded, account, found, dirty=bool(checkout.dirty))
+        past = pool.submit(_past, account, found, dirty=bool(checkout.dirty))
         return Observed(
             live=live(account, found),
             recipes=held.result().recipes,
             present=held.result().present,
-            recorded=recorded.result(),
+            recorded=past.result().recorded,
             by=by,
-            notices=tuple(outside.notices),
+            notices=(*past.result().notices, *outside.notices),
         )
 
 
@@ -80,10 +80,27 @@ def _recipes(environment: Environment, checkout: Checkout, look_up: LookUp, refr
     return recipe.recipes(environment, checkout, look_up, refreshed=refreshed)
 
 
-def _recorded(account: Account, contract: Contract, *, dirty: bool = False) -> Mapping[str, str]:
-    """Return the images of the last release that completed; a *dirty* one does not speak for a clean commit."""
-    last = ledger.completed(account.dynamodb, contract.ledger, limit=1)
-    return next((one.images for one in last if dirty or not one.dirty), {})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Past:
+    """What the ledger says: the images of the last release that completed, and what to know of the newest."""
+
+    recorded: Mapping[str, str]
+    notices: tuple[str, ...]
+
+
+def _past(account: Account, contract: Contract, *, dirty: bool = False) -> _Past:
+    """Read the ledger. A release of uncommitted changes does not speak for a clean commit, unless this is *dirty*."""
+    newest, completed = ledger.last(account.dynamodb, contract.ledger)
+    unfinished = newest and newest.verdict == ledger.RUNNING
+    return _Past(
+        recorded=completed.images if completed and (dirty or not completed.dirty) else {},
+        notices=(_unfinished(newest),) if newest and unfinished else (),
+    )
+
+
+def _unfinished(entry: ledger.Entry) -> str:
+    who = f" by {entry.by.rpartition('/')[2]}" if entry.by else ""
+    return f"release {entry.number}, begun at {entry.started_at}{who}, has no end: it is under way, or was killed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +111,7 @@ class Offered:
     promotion: Promotion
     recorded: Mapping[str, str]
     by: str
+    notices: tuple[str, ...] = ()
 
 
 def offered(source: Signed, target: Signed, *, number: int = 0) -> Offered:
@@ -104,8 +122,14 @@ def offered(source: Signed, target: Signed, *, number: int = 0) -> Offered:
     found, by = promotion(source, target, number=number)
     account, _ = target
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-        recorded = pool.submit(_recorded, account, found.target.contract)
-        return Offered(live=live(account, found.target.contract), promotion=found, recorded=recorded.result(), by=by)
+        past = pool.submit(_past, account, found.target.contract)
+        return Offered(
+            live=live(account, found.target.contract),
+            promotion=found,
+            recorded=past.result().recorded,
+            by=by,
+            notices=past.result().notices,
+        )
 
 
 def promotion(source: Signed, target: Signed, *, number: int = 0) -> tuple[Promotion, str]:

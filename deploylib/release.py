@@ -133,12 +133,13 @@ def _offered(
         recorded=found.recorded,
         origin=Origin(environment=found.promotion.source.name, release=entry.number),
     )
+    notices = (*plan.notices, *found.notices)
     elsewhere = (
         f"HEAD is {checkout.commit[:12]}, but what is released is {entry.commit[:12]}, "
         f"of release {entry.number} in {found.promotion.source.name}"
     )
     return Release(
-        plan=replace(plan, notices=(*plan.notices, *([elsewhere] if checkout.commit != entry.commit else []))),
+        plan=replace(plan, notices=(*notices, *([elsewhere] if checkout.commit != entry.commit else []))),
         environment=environment,
         account=account,
         clock=clock,

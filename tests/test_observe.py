@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploylib import observe, plan, release, taskdef
+from deploylib import ledger, observe, plan, release, taskdef
 from deploylib.errors import ContractError
 from tests.fakes import world as worlds
 
@@ -95,13 +95,26 @@ def test_a_service_that_still_stands_on_its_template_is_read_once() -> None:
 def test_the_last_completed_release_is_what_is_recorded(was_dirty: bool, is_dirty: bool) -> None:  # noqa: FBT001
     world = deployed()
     release_item(world)["dirty"] = {"BOOL": was_dirty}
-    assert observe._recorded(world.account, world.contract, dirty=is_dirty) == worlds.digests(2)
+    found = observe._past(world.account, world.contract, dirty=is_dirty)
+    assert (found.recorded, found.notices) == (worlds.digests(2), ())
 
 
 def test_a_release_of_uncommitted_changes_does_not_speak_for_a_commit() -> None:
     world = deployed()
     release_item(world)["dirty"] = {"BOOL": True}
-    assert observe._recorded(world.account, world.contract, dirty=False) == {}
+    assert observe._past(world.account, world.contract, dirty=False).recorded == {}
+
+
+def test_a_release_that_has_no_end_is_said_and_the_one_before_it_counts() -> None:
+    world = deployed()
+    entry = ledger.Entry(release="r", commit="c", environment="stg", by="arn:aws:sts::1:assumed-role/deploy/ada")
+    ledger.begin(world.account.dynamodb, worlds.LEDGER, entry, clock=world.clock)
+    world.aws.forget_calls()
+    found = observe._past(world.account, world.contract)
+    assert found.recorded == worlds.digests(2)
+    assert found.notices[0].startswith("release 2, begun at 2023-11-14T")
+    assert found.notices[0].endswith("by ada, has no end: it is under way, or was killed")
+    assert world.aws.calls == {"dynamodb:Query": 1}
 
 
 def release_item(world: World) -> dict[str, Any]:
