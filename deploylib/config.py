@@ -28,7 +28,9 @@ AUTOMATIC_VARIABLES = ("app", "environment", "account_id", "region")
 
 ACCOUNT_ID, REGION, NAME = r"^[0-9]{12}$", r"^[a-z]{2}(-[a-z]+)+-\d$", r"^[a-z][a-z0-9-]{0,30}$"
 MOUNT = r"^/[^:]+(:ro)?$"
+MOUNT_ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 WORDS = {
+    MOUNT_ID: "should be letters, digits, dots, hyphens and underscores",
     MOUNT: "should be an absolute path, with :ro at its end if nothing may be written there",
     ACCOUNT_ID: "should be twelve digits (0-9) in quotes",
     REGION: "should be a region, such as ap-northeast-1",
@@ -116,7 +118,7 @@ class RoleImage:
 
     dockerfile: Text
     build_args: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, Text] = field(default_factory=dict)
+    secrets: Mapping[Annotated[str, Field(pattern=MOUNT_ID)], Text] = field(default_factory=dict)
     environment_specific: Flag = False
     test: ImageTest | None = None
 
