@@ -27,9 +27,15 @@ def ensure(engine: Engine, image: str, variables: Mapping[str, str]) -> None:
         raise ImageError(f"the image {image} is made on this machine, and it is not there", hint="inv local.up")
     try:
         argv = (engine.program, "pull", "--quiet", image)
-        process.run(argv, env={**engine.environ, **variables}, timeout_seconds=PULL_SECONDS)
+        process.run(argv, env={**engine.environ, **_for(engine, variables)}, timeout_seconds=PULL_SECONDS)
     except ProcessError as error:
         raise ImageError(
             f"the image {image} could not be pulled\n{error.output}".rstrip(),
             hint="does the registry answer, and may these credentials read it? Then repeat the command",
         ) from error
+
+
+def _for(engine: Engine, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return *variables* with the log-ins under the name that podman's own client knows as well."""
+    folder = variables.get("DOCKER_CONFIG", "") if engine.name == "podman" else ""
+    return {**variables, **({"REGISTRY_AUTH_FILE": f"{folder}/auth.json"} if folder else {})}

@@ -67,7 +67,7 @@ def carry_out(
         planning.plan_images(made, present),
         images=images,
         clock=clock,
-        wished=supplies.wishes(environment, contract.cache_repository),
+        wished=supplies.Wishes(registries=environment.registries),  # what is not pushed keeps no layers in ECR either
         connect=connect,
         open_tests=open_tests or functools.partial(testing.opened, suite),
     )
