@@ -39,7 +39,7 @@ BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 LONGEST_LINE = 60_000  # bytes; a Dockerfile's line of more than 64 KiB is refused by older parsers
-LONGEST_RECORD = 32_000
+LONGEST_RECORD = 20_000  # builders take seconds for longer values
 SHORT = 12
 FORMAT = 1
 
@@ -256,7 +256,7 @@ def _parent(path: str) -> str:
 
 
 def _length(pair: tuple[str, str]) -> int:
-    return len(json.dumps(pair[0])) + len(pair[1]) + len(':"",')
+    return len(_json(pair[0])) + len(pair[1]) + len(':"",')
 
 
 def _short(text: str) -> str:
@@ -267,7 +267,7 @@ def _texts(found: Any) -> dict[str, str]:
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def _json(document: Mapping[str, Any]) -> str:
+def _json(document: Any) -> str:
     """Return *document* in one line of ASCII without a single quote, which a Dockerfile then takes as it is."""
     return json.dumps(document, separators=(",", ":")).replace("'", "\\u0027")
 

@@ -104,6 +104,11 @@ def test_a_record_of_five_thousand_files_is_bounded_and_names_folders() -> None:
     assert "source/package7/module_363.py".startswith(name)
 
 
+def test_names_that_need_escapes_are_bounded_too() -> None:
+    files = tuple(ContextFile(path=f"d{n // 50}/it's {n}.py", kind="file", content="") for n in range(5000))
+    assert len(labels.written(labels.record(replace(MADE_OF, files=files)))) <= labels.LONGEST_RECORD
+
+
 def test_as_many_files_as_fit_keep_their_names() -> None:
     files = labels.record(many(900)).files
     assert any(name.endswith(".py") for name in files)
