@@ -119,7 +119,8 @@ def plan(
     reasons.keep_indexes()
     reasons.keep_bases(stands_on or {})
     reasons.keep_children()
-    fates = [reasons.fate(image, rules.newest) for image in images]
+    indexes = {child: one.name for one in images for child in one.children}
+    fates = [reasons.fate(image, rules.newest, indexes.get(image.digest, "")) for image in images]
     return tuple(sorted(fates, key=lambda one: (not one.stays, one.image.role, -one.image.pushed_at.timestamp())))
 
 
@@ -193,13 +194,12 @@ class _Reasons:
                     waiting.append(known[child])
                 self.add(child, f"part of {index.name}")
 
-    def fate(self, image: Image, newest: int) -> Fate:
+    def fate(self, image: Image, newest: int, index: str) -> Fate:
         if why := self.found.get(image.digest):
             return Fate(image=image, stays=True, reasons=tuple(why))
         if image.role:
             return Fate(image=image, stays=False, reasons=(f"unused, {newest} newer of {image.role}",))
-        index = next(one for one in self.images if image.digest in one.children)
-        return Fate(image=image, stays=False, reasons=(f"part of {index.name}, which goes",))
+        return Fate(image=image, stays=False, reasons=(f"part of {index}, which goes",))
 
 
 def _short(digest: str) -> str:
