@@ -121,10 +121,7 @@ class Sandbox:
 
     def start(self, container: str) -> None:
         """Start *container*; raise `ImageError` when its command cannot be run."""
-        try:
-            self.api.post(f"/containers/{container}/start")
-        except EngineRefusedError as error:
-            raise ImageError(error.reason) from error
+        self._asked(f"/containers/{container}/start")
 
     def follow(self, container: str, line: Callable[[str], None], *, timeout_seconds: float) -> int:
         """Hand each line that *container* prints to *line*, and return its exit code.
@@ -134,8 +131,9 @@ class Sandbox:
         path = f"/containers/{container}/logs?follow=1&stdout=1&stderr=1"
         try:
             self.api.follow("GET", path, line, timeout_seconds=timeout_seconds)
-        finally:
-            self._kill(container)  # it has ended, or it has to
+        except BaseException:
+            self._kill(container)
+            raise
         try:
             return int(self.api.post(f"/containers/{container}/wait")["StatusCode"])
         except EngineRefusedError as error:
@@ -193,14 +191,18 @@ class Sandbox:
 
     def _made(self, wanted: Container) -> str:
         path = f"/containers/create?name={quote(f'{self.name}-{wanted.name}')}"
+        return str(self._asked(path, self._document(wanted))["Id"])
+
+    def _asked(self, path: str, document: Any = None) -> Any:
+        """Return the engine's answer; its refusal is what went wrong with the image's test."""
         try:
-            return str(self.api.post(path, self._document(wanted))["Id"])
+            return self.api.post(path, document)
         except EngineRefusedError as error:
             raise ImageError(error.reason) from error
 
     def _made_network(self) -> str:
         wanted = {"Name": self.name, "Driver": "bridge", "Internal": True, "Labels": dict(self.labels)}
-        self.api.post("/networks/create", wanted)
+        self._asked("/networks/create", wanted)
         return self.name
 
     def _document(self, wanted: Container) -> dict[str, Any]:

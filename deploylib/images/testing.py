@@ -166,7 +166,8 @@ class Tests:
         removing = [self._threads.submit(one.remove) for one in self.sandboxes.values()]
         waited_for: list[Future[Any]] = [*removing, *self._ready.values(), *self._others]
         while not all(one.done() for one in waited_for):
-            process.stop_all()  # a pull
+            with contextlib.suppress(ProcessLookupError):  # it ended in this very moment
+                process.stop_all()  # a pull
             self.clock.sleep(STOPPING_SECONDS)
         self._threads.shutdown()
         for one in removing:
