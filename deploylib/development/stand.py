@@ -23,7 +23,7 @@ from deploylib.errors import ConfigError, DeployError, MigrationError, OutdatedE
 from deploylib.toolchain import compose_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
 
     from deploylib.clock import Clock
@@ -170,7 +170,7 @@ def _follow(stand: Stand, starting: Future[Finished], say: Say, clock: Clock) ->
 def _refuse_failed(stand: Stand, found: tuple[Container, ...], starting: Future[Finished]) -> None:
     failed = next((one for one in found if _has_failed(one)), None)
     if failed:
-        log = "\n".join(f"  | {line}" for line in _last_lines(stand.engine, failed))
+        log = "\n".join(_explanation(stand, found, failed))
         kind = MigrationError if failed.service == MIGRATION else DeployError
         raise kind(f"{failed.service}: {_state(failed)}\n{log}".rstrip(), hint="correct it, then inv dev.up again")
     try:
@@ -194,8 +194,15 @@ def _state(one: Container) -> str:
     return "done" if one.service == MIGRATION and one.exit_code == 0 else f"ended with exit code {one.exit_code}"
 
 
+def _explanation(stand: Stand, found: tuple[Container, ...], failed: Container) -> Iterator[str]:
+    """Yield the last lines of what failed, and of what it is beside: nginx has little to say of an application."""
+    configured = compose.of(stand.environment).containers.get(failed.service)
+    beside = [one for one in found if configured and one.service == configured.beside]
+    for one in (*beside, failed):
+        yield from (f"  {one.service} | {line}" for line in _last_lines(stand.engine, one))
+
+
 def _last_lines(engine: Engine, one: Container) -> list[str]:
-    """Return the end of a container's log: the end of the health check's, where that is what fails."""
     done = process.run((engine.program, "logs", "--tail", str(LOG_LINES), one.id), env=engine.environ, ok=(0, 1))
     return (done.stdout + done.stderr).strip().splitlines()[-LOG_LINES:]
 

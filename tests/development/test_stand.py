@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deploylib.config import DevelopmentContainer
 from deploylib.development import stand
 from deploylib.development.stand import Stand
 from deploylib.errors import ConfigError, DeployError, MigrationError, OutdatedError
@@ -122,9 +123,22 @@ def test_container_that_ended_is_told_with_its_log(scene: Scene) -> None:
     scene.show(database=HEALTHY, web=FAILED)
     with pytest.raises(DeployError) as failed:
         scene.up()
-    assert str(failed.value) == "web: ended with exit code 3\n  | no such setting: FLUX"
+    assert str(failed.value) == "web: ended with exit code 3\n  web | no such setting: FLUX"
     assert "inv dev.up" in failed.value.hint
     assert scene.stage.calls[-1] == "docker logs --tail 20 id-web"
+
+
+def test_log_of_what_a_container_is_beside_is_told_too(scene: Scene) -> None:
+    scene.stage.program("docker", 'case $* in *id-web) echo SyntaxError;; *id-nginx) echo "GET /healthz 500";; esac')
+    wanted = scene.stand.environment
+    assert wanted.development
+    containers = {**wanted.development.containers, "nginx": DevelopmentContainer(beside="web")}
+    wanted = replace(wanted, development=replace(wanted.development, containers=containers))
+    scene.stand = replace(scene.stand, environment=wanted)
+    scene.show(web=HEALTHY, nginx=UNHEALTHY)
+    with pytest.raises(DeployError) as failed:
+        scene.up()
+    assert str(failed.value).splitlines()[1:] == ["  web | SyntaxError", "  nginx | GET /healthz 500"]
 
 
 def test_container_that_becomes_unhealthy_is_told(scene: Scene) -> None:
