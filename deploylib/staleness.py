@@ -133,17 +133,13 @@ def look(
         standing = pool.submit(_standing, live.result(), base, read)
         last = _last(held.result(), base.tags[0])
         changed = pool.submit(_since, last, contract.repository, base, read)
-        places_found, closed = others.result()
         ours = places.here(account, environment, contract.repository)
         return BaseStatus(
             app=environment.app.name,
             environment=environment.name,
             tag=base.tags[0],
             fingerprint=base.fingerprint,
-            whereabouts=(
-                *pool.map(lambda one: _whereabouts(one, base.tags[0]), (ours, *places_found)),
-                *map(_closed, closed),
-            ),
+            whereabouts=_everywhere(ours, *others.result(), tag=base.tags[0]),
             compared_with=_content_tag(last),
             since=changed.result(),
             services=standing.result(),
@@ -181,6 +177,14 @@ def _recipe(
     environment: Environment, checkout: Checkout, look_up: LookUp, clock: Clock, refreshed: str
 ) -> tuple[Recipe]:
     return (recipe.base_recipe(environment, checkout, look_up, refreshed=refreshed, clock=clock),)
+
+
+def _everywhere(
+    ours: Place, others: tuple[Place, ...], closed: tuple[Closed, ...], *, tag: str
+) -> tuple[Whereabouts, ...]:
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        found = pool.map(lambda one: _whereabouts(one, tag), (ours, *others))
+        return (*found, *map(_closed, closed))
 
 
 def _whereabouts(place: Place, tag: str) -> Whereabouts:
