@@ -30,7 +30,9 @@ def dockerd(stage: Stage) -> Iterator[Stage]:
     stage.python_program("dockerd", str(Path(fake_engine.__file__)), str(stage.root / "docker.sock"))
     yield stage
     if (record := stage.checkout / RECORD).exists():
-        os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
+        found = json.loads(record.read_text())
+        started = recorded_process.RecordedProcess(pid=found["pid"], started=found["started"])
+        recorded_process.stop(started, patience_seconds=5)  # a test may have ended it, and its number be another's
 
 
 def running_dockerd(stage: Stage, pid: int = 7) -> None:
