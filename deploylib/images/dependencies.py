@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from deploylib.images.sandbox import Sandbox
     from deploylib.toolchain.engine_api import EngineApi
 
-POLL_SECONDS = 0.1
+POLL_SECONDS, MOST_POLL_SECONDS = 0.1, 2.0
+SHARE = 2.0  # a check costs a process or two: on a busy machine it must not slow down what it waits for
 LAST_LINES = 10
 CANNOT_RUN = 126
 
@@ -80,6 +81,7 @@ def _await_ready(
 ) -> None:
     deadline = clock.monotonic() + timeout_seconds
     while True:
+        began = clock.monotonic()
         state = sandbox.state(container)
         if not state["Running"]:
             raise ImageError(f"it ended with exit code {state['ExitCode']}")
@@ -90,7 +92,7 @@ def _await_ready(
             raise ImageError(f"its health check cannot be run: {said}")
         if clock.monotonic() >= deadline:
             raise ImageError(f"its health check still fails after {timeout_seconds:g} s: {said or f'exit code {code}'}")
-        clock.sleep(POLL_SECONDS)
+        clock.sleep(min(MOST_POLL_SECONDS, max(POLL_SECONDS, SHARE * (clock.monotonic() - began))))
 
 
 def _checked(sandbox: Sandbox, container: str, check: tuple[str, ...]) -> tuple[int, str]:

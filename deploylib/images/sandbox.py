@@ -102,6 +102,7 @@ class Sandbox:
     _network: str = ""
     _closed: bool = False
     _making: threading.Lock = field(default_factory=threading.Lock)
+    _removing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def closed(self) -> bool:
@@ -174,7 +175,8 @@ class Sandbox:
         """Remove everything in it, and let nothing new come in. Harmless when it was done already."""
         with self._making:
             self._closed = True
-        remove_run(self.api, self.labels[LABEL_RUN])
+        with self._removing:  # whoever comes second waits, and finds nothing
+            remove_run(self.api, self.labels[LABEL_RUN])
 
     def _described(self, container: str) -> Any:
         found = self.api.get(f"/containers/{container}/json")
