@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 
 APP = "examples/guestbook"
 PAGE = f"{APP}/guestbook/web/templates/page.html"
-WEB = f"{APP}/guestbook/web/wsgi.py"
+SERVER = f"{APP}/guestbook/web/server.py"
 DEPLOY = ("deploy", "--env", "local", "--yes")
 
 
@@ -102,7 +102,7 @@ def test_changed_page_is_released_without_a_failed_request(project: Project) -> 
 
 def test_crash_at_start_is_reported_and_the_old_version_keeps_serving(project: Project) -> None:
     good = project.head
-    path = project.path / WEB
+    path = project.path / SERVER  # which the image's tests do not start
     path.write_text(path.read_text() + '\nraise SystemExit("no such setting: FLUX")\n')
     project.commit("An application that exits at start")
     with Visitor(url=f"{url(project)}/version") as visitor:
@@ -135,12 +135,15 @@ def test_failing_health_check_is_named_and_the_old_version_keeps_serving(project
 
 
 def test_failing_migration_touches_no_service(project: Project) -> None:
+    """The migration is one that works in the empty database of the image tests, and fails on what is really there."""
     before = containers(project)
     versions = project.path / APP / "migrations/versions"
     head = max(path.stem.split("_")[0] for path in versions.glob("0*.py"))
     (versions / "9999_broken.py").write_text(
-        f'"""Broken."""\n\nrevision = "9999"\ndown_revision = "{head}"\nbranch_labels = None\ndepends_on = None\n\n\n'
-        'def upgrade():\n    raise RuntimeError("column FLUX is missing")\n'
+        '"""Broken."""\n\nfrom alembic import op\n\n'
+        f'revision = "9999"\ndown_revision = "{head}"\nbranch_labels = None\ndepends_on = None\n\n\n'
+        "def upgrade():\n    stamped = op.get_bind().exec_driver_sql('SELECT count(stamped_at) FROM entry')\n"
+        '    if stamped.scalar():\n        raise RuntimeError("column FLUX is missing")\n'
     )
     project.commit("A migration that fails")
     calls = len(project.api_calls())
