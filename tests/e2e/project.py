@@ -17,6 +17,23 @@ from deploylib import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND_SECONDS = 600
+VERSIONS = "examples/guestbook/migrations/versions"
+
+# Entries are stamped by a worker, and none runs beside the empty database of the image tests.
+MIGRATION = '''"""It works in the image tests, and does BODY where there are data."""
+
+from alembic import op
+
+revision = "9999"
+down_revision = "HEAD"
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    if op.get_bind().exec_driver_sql("SELECT count(stamped_at) FROM entry").scalar():
+        BODY
+'''
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +112,12 @@ class Project:
         text = path.read_text()
         assert old in text, f"{old!r} is not in {file}"
         path.write_text(text.replace(old, new))
+
+    def add_migration(self, body: str) -> None:
+        """Add the migration 9999, which runs the Python statements *body* where there are data already."""
+        folder = self.path / VERSIONS
+        head = max(path.stem.split("_")[0] for path in folder.glob("0*.py"))
+        (folder / "9999_test.py").write_text(MIGRATION.replace("HEAD", head).replace("BODY", body))
 
     def api_calls(self) -> list[dict[str, Any]]:
         """Return the AWS API calls that the local AWS has answered so far, oldest first."""
