@@ -22,10 +22,9 @@ from deploylib.errors import (
     RefusedError,
     ToolMissingError,
 )
-from deploylib.images import labels, reference, registry
+from deploylib.images import labels, reference, registry, tags
 from deploylib.images.credentials import Credentials
 from deploylib.images.distribution import Registries, RegistryError
-from deploylib.images.tags import is_content
 from deploylib.toolchain import engine as engines
 from deploylib.toolchain.os_image import RECIPE_LABEL
 
@@ -128,9 +127,12 @@ def of(account: Account, environment: Environment, repository: Callable[[], str]
 
 
 def newest(held: Iterable[registry.Held]) -> dict[str, registry.Held]:
-    """Return the newest image of the base and of each role among *held*, by its name."""
+    """Return the newest image of the base and of each role among *held*, by its name.
+
+    The base that the tag `base` names is the newest one whenever it was pushed: what it was made of was gone back to.
+    """
     found: dict[str, registry.Held] = {}
-    for one in sorted(held, key=lambda image: (image.pushed_at, image.digest)):
+    for one in sorted(held, key=lambda image: (tags.BASE in image.tags, image.pushed_at, image.digest)):
         found |= dict.fromkeys(_named(one.tags), one)
     return found
 
@@ -138,7 +140,7 @@ def newest(held: Iterable[registry.Held]) -> dict[str, registry.Held]:
 def _named(names: Iterable[str]) -> Iterator[str]:
     """Yield the image that each content tag is of."""
     for tag in names:
-        if is_content(tag):
+        if tags.is_content(tag):
             yield tag.rpartition("-")[0]
 
 

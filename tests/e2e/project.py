@@ -20,7 +20,7 @@ COMMAND_SECONDS = 600
 VERSIONS = "examples/guestbook/migrations/versions"
 
 # Entries are stamped by a worker, and none runs beside the empty database of the image tests.
-MIGRATION = '''"""It works in the image tests, and does BODY where there are data."""
+MIGRATION = '''"""It does nothing in the image tests, and what the test wants where there are data."""
 
 from alembic import op
 

@@ -154,7 +154,7 @@ def test_ctrl_c_in_the_migration_stops_its_task(project: Project) -> None:
     assert code == 130, text
     last = text.splitlines()[-1]
     task = re.fullmatch(r"interrupted: the migration's task (\S+) was stopped; no service was touched", last)
-    assert task, last
+    assert task, text
     assert gone(task[1][:8])
     assert not updated(project, calls)
 

@@ -15,6 +15,8 @@ from deploylib import serving
 from tests.e2e.project import Visitor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.e2e.project import Project
 
 pytestmark = pytest.mark.e2e
@@ -100,6 +102,24 @@ def test_changed_page_is_released_without_a_failed_request(project: Project) -> 
     assert of_service(old, "job") <= new, "the job was restarted although nothing of it changed"
 
 
+@pytest.fixture
+def healed(project: Project) -> Iterator[None]:
+    """Whatever becomes of the test: what it broke is mended for the tests behind it."""
+    good = project.head
+    yield
+    if project.git("diff", "--name-only", good):
+        project.git("reset", "--quiet", "--hard", good)
+        project.inv(*DEPLOY)
+
+
+def mend(project: Project) -> None:
+    """Take the last commit back and release that, as a team does after a failed release."""
+    project.git("revert", "--no-edit", "HEAD")
+    project.inv(*DEPLOY)
+    assert project.head in page(project, "/version")
+
+
+@pytest.mark.usefixtures("healed")
 def test_crash_at_start_is_reported_and_the_old_version_keeps_serving(project: Project) -> None:
     good = project.head
     path = project.path / SERVER  # which the image's tests do not start
@@ -109,18 +129,13 @@ def test_crash_at_start_is_reported_and_the_old_version_keeps_serving(project: P
         ran = project.inv(*DEPLOY, expect=6)
     assert visitor.failures == []
     assert all(good in body for body in visitor.bodies)
-    assert "app" in ran.text
-    assert "exit code 1" in ran.text or "exit 1" in ran.text
+    assert re.search(r"app +exit code 1", ran.text)
     assert "no such setting: FLUX" in ran.text
-    assert ran.seconds < 30
-    project.git("revert", "--no-edit", "HEAD")
+    assert "circuit breaker" in ran.text, "it is over when it is hopeless, not when the time is up"
+    mend(project)
 
 
-def test_good_deploy_after_a_failed_one_succeeds(project: Project) -> None:
-    project.inv(*DEPLOY)
-    assert project.head in page(project, "/version")
-
-
+@pytest.mark.usefixtures("healed")
 def test_failing_health_check_is_named_and_the_old_version_keeps_serving(project: Project) -> None:
     good = project.head
     project.replace(f"{APP}/guestbook/web/application.py", '"/healthz"', '"/healthz-moved"')
@@ -130,10 +145,10 @@ def test_failing_health_check_is_named_and_the_old_version_keeps_serving(project
     assert visitor.failures == []
     assert all(good in body for body in visitor.bodies)
     assert "health check" in ran.text.lower()
-    project.git("revert", "--no-edit", "HEAD")
-    project.inv(*DEPLOY)
+    mend(project)
 
 
+@pytest.mark.usefixtures("healed")
 def test_failing_migration_touches_no_service(project: Project) -> None:
     before = containers(project)
     project.add_migration('raise RuntimeError("column FLUX is missing")')
@@ -143,8 +158,7 @@ def test_failing_migration_touches_no_service(project: Project) -> None:
     assert "column FLUX is missing" in ran.text
     assert "UpdateService" not in {one["action"] for one in project.api_calls()[calls:]}
     assert before <= containers(project)
-    project.git("revert", "--no-edit", "HEAD")
-    project.inv(*DEPLOY)
+    mend(project)
 
 
 def test_environment_variable_changed_in_terraform_reaches_the_running_task(project: Project) -> None:

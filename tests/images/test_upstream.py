@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from deploylib.errors import ImageError
 from deploylib.images import labels, reference, upstream
 from deploylib.images.credentials import Credentials, of_docker
 from deploylib.images.distribution import Registries, RegistryError
+from deploylib.images.registry import Held
 from deploylib.images.upstream import Copy, Upstream
 from tests.fakes.account import FakeAccount
 from tests.images.kitchen import environment
@@ -140,6 +143,15 @@ def test_what_was_recorded_is_read_of_the_newest_image_of_each_role() -> None:
             fake.clock.sleep(1)
         found = upstream._recorded(fake.account, Registries(), lambda: f"{server.host}/shop")
     assert found == {"debian:12": B}
+
+
+def test_base_that_was_gone_back_to_is_the_newest() -> None:
+    then = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    old = Held(digest=A, tags=("base-000000000000", "base"), pushed_at=then, size=1)
+    tried = Held(digest=B, tags=("base-111111111111",), pushed_at=then + dt.timedelta(days=1), size=1)
+    assert upstream.newest((old, tried)) == {"base": old}
+    unnamed = dataclasses.replace(old, tags=("base-000000000000",))
+    assert upstream.newest((tried, unnamed)) == {"base": tried}
 
 
 def test_nothing_is_recorded_where_nobody_may_look() -> None:
