@@ -63,7 +63,7 @@ nat_gateways = 0
 
 [terraform.services.lamp.load_balancer]
 container = "red"
-grace_period_seconds = 5
+grace_period_seconds = 15
 deregistration_delay_seconds = 1
 health_check = {{ interval_seconds = 5, timeout_seconds = 2 }}
 

@@ -2,7 +2,7 @@
 
 AWS waits for intervals, thresholds and grace periods of many seconds. Here a check repeats every
 `health_interval_seconds` until it passes, and a task that never passed is given up when AWS would give it up or after
-`health_patience_seconds`, whichever comes first. Once healthy, a target fails after its own unhealthy threshold.
+`health_patience_seconds` (more on a busy machine), whichever comes first. Once healthy, a target fails after its own unhealthy threshold.
 """
 
 from __future__ import annotations
@@ -78,6 +78,11 @@ def container_judge(check: Mapping[str, Any], *, patience_seconds: float, now: f
     retries = int(check.get("retries") or 3)
     own = float(check.get("startPeriod") or 0) + retries * float(check.get("interval") or 30)
     return Judge(started=now, budget_seconds=min(patience_seconds, own), threshold=retries)
+
+
+def slowness(load: float, processors: int) -> float:
+    """Return how much longer than alone a process takes when *load* of them want *processors*; 1 is alone."""
+    return max(1.0, load / processors)
 
 
 def combined(verdicts: list[Health]) -> Health:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ class Vitals:
         if not command:
             return
         check, name = container["healthCheck"], container["name"]
-        patience, timeout = self._settings.health_patience_seconds, float(check.get("timeout") or 5)
+        patience, timeout = self._patience_seconds(), float(check.get("timeout") or 5)
         self._containers[name] = Health.UNKNOWN
         self._follow(
             lambda: checks.in_container(engine, identifier, command, timeout),
@@ -62,7 +63,7 @@ class Vitals:
                 self._check_target(Target(group=arn, address=address, port=port), group, grace)
 
     def _check_target(self, target: Target, group: Mapping[str, Any], grace_seconds: float) -> None:
-        patience, now = self._settings.health_patience_seconds, time.monotonic()
+        patience, now = self._patience_seconds(), time.monotonic()
         self._targets[target] = Health.UNKNOWN
         self._book.register(target)
         self._follow(
@@ -71,6 +72,10 @@ class Vitals:
             lambda verdict, result: self._hear_target(target, verdict, result),
             own_interval_seconds=float(group.get("HealthCheckIntervalSeconds", 30)),
         )
+
+    def _patience_seconds(self) -> float:
+        """Return how long a check may fail at first: the longer, the busier this machine is with other things."""
+        return self._settings.health_patience_seconds * health.slowness(os.getloadavg()[0], os.cpu_count() or 1)
 
     def _follow(self, *args: Any, own_interval_seconds: float) -> None:
         interval = {"own_interval_seconds": own_interval_seconds, "settings": self._settings, "over": self._over}

@@ -124,3 +124,9 @@ def test_a_probe_of_a_closed_port_fails_without_a_code() -> None:
 
 def test_a_probe_uses_the_port_of_the_health_check_when_it_has_its_own(port: int) -> None:
     assert health.probe(group(HealthCheckPort=str(port)), "127.0.0.1", 1).passed
+
+
+def test_busy_machine_is_given_time_and_an_idle_one_is_not_hurried() -> None:
+    assert health.slowness(0.1, 2) == 1
+    assert health.slowness(2, 2) == 1
+    assert health.slowness(12, 2) == 6
