@@ -2,7 +2,8 @@
 
 AWS waits for intervals, thresholds and grace periods of many seconds. Here a check repeats every
 `health_interval_seconds` until it passes, and a task that never passed is given up when AWS would give it up or after
-`health_patience_seconds` (more on a busy machine), whichever comes first. Once healthy, a target fails after its own unhealthy threshold.
+`health_patience_seconds` (more on a busy machine), whichever comes first. Once healthy, a target fails after its own
+unhealthy threshold.
 """
 
 from __future__ import annotations
