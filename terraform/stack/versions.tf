@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.10" # use_lockfile
+  required_version = ">= 1.11" # use_lockfile, write-only arguments
 
   required_providers {
     aws = {
