@@ -1,4 +1,4 @@
-"""Terraform 1.11 or later (write-only arguments, locking in S3 alone): the one that is there, else the pinned release."""
+"""Terraform 1.11 or later (write-only arguments): the one that is there, else the pinned release."""
 
 from __future__ import annotations
 
