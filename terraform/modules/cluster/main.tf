@@ -1,3 +1,5 @@
+# The cluster, where its tasks find capacity, and the log groups of its services.
+
 resource "aws_ecs_cluster" "this" {
   name = var.name
 
@@ -5,6 +7,31 @@ resource "aws_ecs_cluster" "this" {
     name  = "containerInsights"
     value = var.container_insights
   }
+
+  # What is typed in a shell inside a task is written down.
+  dynamic "configuration" {
+    for_each = var.exec_logging[*]
+
+    content {
+      execute_command_configuration {
+        kms_key_id = configuration.value.kms_key_arn # of the session itself
+        logging    = "OVERRIDE"
+
+        log_configuration {
+          cloud_watch_log_group_name     = aws_cloudwatch_log_group.exec[0].name
+          cloud_watch_encryption_enabled = configuration.value.kms_key_arn != null
+        }
+      }
+    }
+  }
+}
+
+# A service says by its strategy which of these it takes; one that says nothing starts on demand (FARGATE).
+resource "aws_ecs_cluster_capacity_providers" "this" {
+  count = length(var.capacity_providers) > 0 ? 1 : 0
+
+  cluster_name       = aws_ecs_cluster.this.name
+  capacity_providers = var.capacity_providers
 }
 
 resource "aws_cloudwatch_log_group" "service" {
@@ -12,4 +39,13 @@ resource "aws_cloudwatch_log_group" "service" {
 
   name              = "${var.log_prefix}/${each.key}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.log_kms_key_arn
+}
+
+resource "aws_cloudwatch_log_group" "exec" {
+  count = var.exec_logging == null ? 0 : 1
+
+  name              = "${var.log_prefix}/exec"
+  retention_in_days = var.exec_logging.retention_days
+  kms_key_id        = var.exec_logging.kms_key_arn
 }

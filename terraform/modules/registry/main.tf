@@ -1,3 +1,14 @@
+# Where the application's images are, and, apart from them, the builders' layers.
+
+locals {
+  # Who may do what: a principal that pushes also pulls, or it could not see which layers are there already.
+  pull  = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"]
+  push  = concat(local.pull, ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"])
+  grant = { Pull = { actions = local.pull, to = var.pull_principals }, Push = { actions = local.push, to = var.push_principals } }
+
+  granted = { for name, grant in local.grant : name => grant if length(grant.to) > 0 }
+}
+
 # Tags are immutable: an image keeps the tag that says its content, so a rule about untagged images can never take away
 # what a release needs (docs/adr/0016-what-clean-up-leaves.md). No rule counts images: Terraform does not know what runs.
 resource "aws_ecr_repository" "this" {
@@ -8,6 +19,40 @@ resource "aws_ecr_repository" "this" {
   image_scanning_configuration {
     scan_on_push = true
   }
+
+  encryption_configuration {
+    encryption_type = var.kms_key_arn == null ? "AES256" : "KMS"
+    kms_key         = var.kms_key_arn
+  }
+}
+
+data "aws_partition" "this" {}
+
+data "aws_iam_policy_document" "this" {
+  dynamic "statement" {
+    for_each = local.granted
+
+    content {
+      sid     = statement.key
+      actions = statement.value.actions
+
+      principals {
+        type = "AWS"
+        identifiers = [
+          for principal in statement.value.to :
+          startswith(principal, "arn:") ? principal : "arn:${data.aws_partition.this.partition}:iam::${principal}:root"
+        ]
+      }
+    }
+  }
+}
+
+# For other accounts only: within this one each role's own policy is enough.
+resource "aws_ecr_repository_policy" "this" {
+  count = length(local.granted) > 0 ? 1 : 0
+
+  repository = aws_ecr_repository.this.name
+  policy     = data.aws_iam_policy_document.this.json
 }
 
 resource "aws_ecr_lifecycle_policy" "this" {
