@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import threading
 from collections import Counter
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from types_boto3_sts.client import STSClient
 
     from deploylib.config import Environment
+
+# Invoke's --debug makes every logger talk, and botocore then prints requests and answers: settings, passwords, tokens.
+logging.getLogger("botocore").setLevel(logging.INFO)
 
 AMBIENT = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
 STATIC = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
@@ -108,7 +112,8 @@ class Account:
         return self._client("scheduler")
 
     def _client(self, service: str) -> Any:
-        config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=60)
+        mode: Any = "adaptive" if service == "ssm" else "standard"  # Parameter Store takes very few writes a second
+        config = Config(retries={"mode": mode, "total_max_attempts": 5}, connect_timeout=5, read_timeout=60)
         if service == "s3":  # an endpoint of one's own has no host name per bucket
             config = config.merge(Config(s3={"addressing_style": "path"}))
         with self._making, _understood(self._environment):  # making clients of one session is not thread-safe
