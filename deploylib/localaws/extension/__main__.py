@@ -107,8 +107,8 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     # MiniStack reads the environment when it is imported: not before now.
     from ministack.core import container_reaper
 
-    from deploylib.localaws.extension import addresses as names
     from deploylib.localaws.extension import (
+        access,
         callers,
         databases,
         logs,
@@ -119,6 +119,7 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
         shutdown,
         targets,
     )
+    from deploylib.localaws.extension import addresses as names
     from deploylib.localaws.extension.calls import CallLog
     from deploylib.localaws.extension.images import Images
     from deploylib.localaws.extension.services import Scheduler, service_of
@@ -147,6 +148,7 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     databases.install(chosen, engine, addresses)
     network.install()
     logs.install()
+    access.install()
     callers.install(chosen.instance)
     observation.install(CallLog(chosen.calls_file))
     shutdown.install(engine, scheduler, runs, keep_volumes=chosen.state_dir is not None)
