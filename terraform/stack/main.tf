@@ -9,15 +9,18 @@ locals {
 
   balanced        = { for name, service in var.services : name => service.load_balancer if service.load_balancer != null }
   database_access = { for name, service in var.services : name => anytrue([for container in values(service.containers) : container.database]) }
+  cache_access    = { for name, service in var.services : name => anytrue([for container in values(service.containers) : container.cache]) }
 
-  database_environment = try(module.database[0].environment, {})
-  database_secrets     = try(module.database[0].secrets, {})
+  # Not `try`: before everything is made it would not know even the names.
+  database_environment = var.database == null ? {} : module.database[0].environment
+  database_secrets     = var.database == null ? {} : module.database[0].secrets
+  cache_environment    = var.cache == null ? {} : module.cache[0].environment
 
-  # A container's own settings win over the database's.
+  # A container's own settings win over those of the database and the cache.
   containers = {
     for name, service in var.services : name => {
       for container, settings in service.containers : container => merge(settings, {
-        environment = merge(settings.database ? local.database_environment : {}, settings.environment)
+        environment = merge(settings.database ? local.database_environment : {}, settings.cache ? local.cache_environment : {}, settings.environment)
         secrets     = merge(settings.database ? local.database_secrets : {}, settings.secrets)
       })
     }
@@ -77,20 +80,74 @@ module "database" {
   source = "../modules/database"
   count  = var.database == null ? 0 : 1
 
-  name                   = local.name
-  vpc_id                 = module.network.vpc_id
-  subnets                = module.network.private_subnets
-  clients                = { for name, access in local.database_access : name => module.service[name].security_group if access }
-  engine_version         = var.database.engine_version
-  instance_class         = var.database.instance_class
-  allocated_storage_gib  = var.database.allocated_storage_gib
-  database_name          = replace(var.app, "-", "_")
-  username               = replace(var.app, "-", "_")
-  multi_az               = var.database.multi_az
-  backup_retention_days  = var.database.backup_retention_days
-  password_rotation_days = var.database.password_rotation_days
-  deletion_protection    = var.deletion_protection
-  skip_final_snapshot    = var.database.skip_final_snapshot
+  name                      = local.name
+  vpc_id                    = module.network.vpc_id
+  subnets                   = module.network.database_subnets
+  clients                   = { for name, access in local.database_access : name => module.service[name].security_group if access }
+  engine                    = var.database.engine
+  engine_version            = var.database.engine_version
+  instance_class            = coalesce(var.database.instance_class, startswith(var.database.engine, "aurora-") ? "db.t4g.medium" : "db.t4g.micro")
+  instances                 = var.database.instances
+  serverless                = var.database.serverless
+  allocated_storage_gib     = var.database.allocated_storage_gib
+  max_allocated_storage_gib = var.database.max_allocated_storage_gib
+  database_name             = replace(var.app, "-", "_")
+  username                  = replace(var.app, "-", "_")
+  parameters                = var.database.parameters
+  parameters_at_restart     = var.database.parameters_at_restart
+  multi_az                  = var.database.multi_az
+  backup_retention_days     = var.database.backup_retention_days
+  backup_window             = var.database.backup_window
+  maintenance_window        = var.database.maintenance_window
+  apply_immediately         = var.database.apply_immediately
+  log_exports               = var.database.log_exports
+  log_retention_days        = var.log_retention_days
+  performance_insights_days = var.database.performance_insights_days
+  kms_key_arn               = var.database.kms_key_arn
+  snapshot                  = var.database.snapshot
+  password_rotation_days    = var.database.password_rotation_days
+  deletion_protection       = var.deletion_protection
+  skip_final_snapshot       = var.database.skip_final_snapshot
+}
+
+module "cache" {
+  source = "../modules/cache"
+  count  = var.cache == null ? 0 : 1
+
+  name                  = local.name
+  vpc_id                = module.network.vpc_id
+  subnets               = module.network.database_subnets
+  clients               = { for name, access in local.cache_access : name => module.service[name].security_group if access }
+  engine                = var.cache.engine
+  engine_version        = var.cache.engine_version
+  node_type             = var.cache.node_type
+  shards                = var.cache.shards
+  replicas              = var.cache.replicas
+  parameters            = var.cache.parameters
+  iam_users             = var.cache.iam_users
+  backup_retention_days = var.cache.backup_retention_days
+  backup_window         = var.cache.backup_window
+  maintenance_window    = var.cache.maintenance_window
+  apply_immediately     = var.cache.apply_immediately
+  kms_key_arn           = var.cache.kms_key_arn
+  skip_final_snapshot   = var.cache.skip_final_snapshot
+}
+
+# For whoever is no task of ours: a script, a function, another application.
+module "parameters" {
+  source = "../modules/parameters"
+
+  path  = "/${var.app}/${var.environment}/infrastructure"
+  plain = merge(local.database_environment, local.cache_environment, var.parameters)
+}
+
+# The job `deploy` is whom the deploy role trusts.
+module "ci_identity" {
+  source = "../modules/ci_identity"
+
+  name    = local.name
+  signers = var.ci_identity.signers
+  jobs    = var.ci_identity.jobs
 }
 
 module "roles" {

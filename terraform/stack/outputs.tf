@@ -18,6 +18,11 @@ output "repository" {
   value       = module.registry.url
 }
 
+output "ci_roles" {
+  description = "Roles of the CI system's jobs, by job; the deploy role is not among them."
+  value       = module.ci_identity.role_arns
+}
+
 output "cluster" {
   description = "The cluster."
   value       = module.cluster.arn

@@ -60,7 +60,8 @@ variable "network" {
 variable "services" {
   description = <<-E
     Services by name. A container has either `role` (the image this project builds for that role; a deploy fills it in) or `image` (a side-car).
-    `desired_count` is what the first deploy asks for. `database = true` gives a container DB_HOST, DB_PORT, DB_NAME, DB_USER and the secret DB_PASSWORD.
+    `desired_count` is what the first deploy asks for. `database = true` gives a container DB_HOST, DB_PORT, DB_NAME, DB_USER and the secret DB_PASSWORD,
+    of Aurora also DB_READER_HOST; `cache = true` REDIS_URL, REDIS_HOST, REDIS_PORT, and with replicas REDIS_READER_HOST.
     `secrets` maps a name to a reference: an ARN of Secrets Manager or Parameter Store, or a parameter's name. The load balancer sends to the
     container's `port`; of several services behind it all but one say by `route` what is theirs.
   E
@@ -102,6 +103,7 @@ variable "services" {
       environment          = optional(map(string), {})
       secrets              = optional(map(string), {})
       database             = optional(bool, false)
+      cache                = optional(bool, false)
       depends_on           = optional(map(string), {})
       health_check = optional(object({
         command              = list(string)
@@ -132,20 +134,93 @@ variable "services" {
     condition     = var.database != null || !anytrue(flatten([for service in values(var.services) : [for container in values(service.containers) : container.database]]))
     error_message = "a container has database = true, but there is no table [terraform.database]."
   }
+
+  validation {
+    condition     = var.cache != null || !anytrue(flatten([for service in values(var.services) : [for container in values(service.containers) : container.cache]]))
+    error_message = "a container has cache = true, but there is no table [terraform.cache]."
+  }
 }
 
 variable "database" {
-  description = "The PostgreSQL instance; leave it out for none. RDS makes the password and changes it every `password_rotation_days` (tasks must be renewed then)."
+  description = <<-E
+    The database; leave it out for none. `engine`: `postgres` or `mysql`, one instance (with a stand-by: `multi_az`), or `aurora-postgresql` or
+    `aurora-mysql`, a cluster of `instances` (or of `serverless` capacity). RDS makes the password and changes it every `password_rotation_days`
+    (tasks must be renewed then). modules/database/README.md says what each key means.
+  E
   type = object({
-    engine_version         = string
-    instance_class         = optional(string, "db.t4g.micro")
-    allocated_storage_gib  = optional(number, 20)
-    multi_az               = optional(bool, false)
-    backup_retention_days  = optional(number, 7)
-    password_rotation_days = optional(number, 1000)
-    skip_final_snapshot    = optional(bool, false)
+    engine                    = optional(string, "postgres")
+    engine_version            = string
+    instance_class            = optional(string)
+    instances                 = optional(number, 1)
+    serverless                = optional(object({ min_capacity = number, max_capacity = number }))
+    allocated_storage_gib     = optional(number, 20)
+    max_allocated_storage_gib = optional(number)
+    multi_az                  = optional(bool, false)
+    parameters                = optional(map(string), {})
+    parameters_at_restart     = optional(set(string), [])
+    backup_retention_days     = optional(number, 7)
+    backup_window             = optional(string)
+    maintenance_window        = optional(string)
+    apply_immediately         = optional(bool, false)
+    log_exports               = optional(set(string), [])
+    performance_insights_days = optional(number, 0)
+    kms_key_arn               = optional(string)
+    snapshot                  = optional(string)
+    password_rotation_days    = optional(number, 1000)
+    skip_final_snapshot       = optional(bool, false)
   })
   default = null
+}
+
+variable "cache" {
+  description = "Redis or Valkey; leave it out for none. Always over TLS. modules/cache/README.md says what each key means."
+  type = object({
+    engine                = optional(string, "valkey")
+    engine_version        = optional(string, "8.0")
+    node_type             = optional(string, "cache.t4g.micro")
+    shards                = optional(number, 1)
+    replicas              = optional(number, 0)
+    parameters            = optional(map(string), {})
+    iam_users             = optional(map(string), {})
+    backup_retention_days = optional(number, 0)
+    backup_window         = optional(string)
+    maintenance_window    = optional(string)
+    apply_immediately     = optional(bool, false)
+    kms_key_arn           = optional(string)
+    skip_final_snapshot   = optional(bool, true)
+  })
+  default = null
+}
+
+variable "parameters" {
+  description = "Plain values for Parameter Store, `/APP/ENVIRONMENT/infrastructure/NAME`, beside those of the database and the cache. Settings of the application are not here: `inv params.set` writes them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "ci_identity" {
+  description = <<-E
+    CI systems whose jobs need no key: `signers` are `github`, `gitlab`, `circleci`; `jobs` says whose jobs are trusted, by the subjects of their
+    tokens. The job named `deploy` may take the deploy role; another one with `policy_arns` gets a role of its own. modules/ci_identity/README.md
+    says what each key means.
+  E
+  type = object({
+    signers = optional(map(object({
+      arn          = optional(string)
+      url          = optional(string)
+      audience     = optional(string)
+      organization = optional(string)
+    })), {})
+    jobs = optional(map(object({
+      trusted         = map(list(string))
+      policy_arns     = optional(list(string), [])
+      session_minutes = optional(number, 60)
+      boundary_arn    = optional(string)
+    })), {})
+  })
+  default  = {}
+  nullable = false
 }
 
 variable "domain" {
