@@ -70,3 +70,8 @@ output "access_log_bucket" {
   description = "Bucket of the access logs; null without them."
   value       = one([for bucket in aws_s3_bucket.access_logs : bucket.bucket])
 }
+
+output "arn" {
+  description = "The load balancer."
+  value       = aws_lb.this.arn
+}
