@@ -76,6 +76,42 @@ def deploy(
     report.follow(releases.execute(proposed), output=output)
 
 
+@task(
+    help={
+        **ENV,
+        **OUTPUT,
+        **CONFIRM,
+        "service": "these, with commas (else those whose settings changed)",
+        "all_": "every service, whatever changed",
+        "dry_run": "stop after showing the plan",
+    }
+)
+@command
+def refresh(
+    c: Context,
+    env: str = "",
+    service: str = "",
+    all_: bool = False,
+    dry_run: bool = False,
+    yes: bool = False,
+    confirm: str = "",
+    output: str = "text",
+) -> None:
+    """Restart what runs with settings that have changed since."""
+    from deploylib import aws, config, report
+    from deploylib import release as releases
+
+    environment = config.load(ROOT, env)
+    chosen = tuple(filter(None, service.split(",")))
+    with report.waiting(f"Looking at {environment.name}"):
+        proposed = releases.propose_restart(environment, aws.signed_in(environment), chosen, every=all_)
+    report.plan(proposed.plan, output=output)
+    if dry_run or proposed.plan.nothing_to_do:
+        return
+    report.confirmed(environment, f"Refresh {environment.name}", yes=yes, confirm=confirm)
+    report.follow(releases.restart(proposed), output=output)
+
+
 @task(name="list", help=OUTPUT)
 @command
 def env_list(c: Context, output: str = "text") -> None:
@@ -714,7 +750,7 @@ def _shown(environment: Environment, plan: SavedPlan, allowed: Sequence[str], ou
     return changes
 
 
-namespace = Collection(deploy)
+namespace = Collection(deploy, refresh)
 for name, tasks in {
     "env": (env_list, env_show, env_validate, env_doctor),
     "infra": (
