@@ -16,12 +16,16 @@ locals {
   database_secrets     = var.database == null ? {} : module.database[0].secrets
   cache_environment    = var.cache == null ? {} : module.cache[0].environment
 
-  # A container's own settings win over those of the database and the cache.
+  # What a container says itself wins over its settings, and these over what the database and the cache bring.
   containers = {
     for name, service in var.services : name => {
       for container, settings in service.containers : container => merge(settings, {
         environment = merge(settings.database ? local.database_environment : {}, settings.cache ? local.cache_environment : {}, settings.environment)
-        secrets     = merge(settings.database ? local.database_secrets : {}, settings.secrets)
+        secrets = merge(
+          settings.database ? local.database_secrets : {},
+          { for setting in settings.settings : setting => "/${var.app}/${var.environment}/settings/${setting}" },
+          settings.secrets,
+        )
       })
     }
   }
@@ -83,7 +87,7 @@ module "database" {
   name                      = local.name
   vpc_id                    = module.network.vpc_id
   subnets                   = module.network.database_subnets
-  clients                   = { for name, access in local.database_access : name => module.service[name].security_group if access }
+  clients                   = { for name, access in local.database_access : name => module.task[name].security_group if access }
   engine                    = var.database.engine
   engine_version            = var.database.engine_version
   instance_class            = coalesce(var.database.instance_class, startswith(var.database.engine, "aurora-") ? "db.t4g.medium" : "db.t4g.micro")
@@ -117,7 +121,7 @@ module "cache" {
   name                  = local.name
   vpc_id                = module.network.vpc_id
   subnets               = module.network.database_subnets
-  clients               = { for name, access in local.cache_access : name => module.service[name].security_group if access }
+  clients               = { for name, access in local.cache_access : name => module.task[name].security_group if access }
   engine                = var.cache.engine
   engine_version        = var.cache.engine_version
   node_type             = var.cache.node_type
@@ -159,29 +163,58 @@ module "roles" {
   repository_arn = module.registry.arn
   log_group_arns = module.cluster.log_group_arns
   secrets        = distinct(flatten([for containers in values(local.containers) : [for container in values(containers) : values(container.secrets)]]))
+
+  environment_files  = distinct(flatten([for containers in values(local.containers) : [for container in values(containers) : container.environment_files]]))
+  kms_key_arns       = var.settings_key_arn[*]
+  exec_log_group_arn = module.cluster.exec_log_group_arn
+
+  tasks = {
+    for name, service in var.services : name => {
+      permissions     = service.permissions
+      policies        = service.policies
+      execute_command = service.execute_command
+    }
+  }
+}
+
+module "task" {
+  source   = "../modules/task"
+  for_each = var.services
+
+  name                  = "${local.name}-${each.key}"
+  region                = var.region
+  repository_url        = module.registry.url
+  log_group             = module.cluster.log_groups[each.key]
+  task_role_arn         = module.roles.task_role_arns[each.key]
+  execution_role_arn    = module.roles.execution_role_arn
+  vpc_id                = module.network.vpc_id
+  cpu                   = each.value.cpu
+  memory                = each.value.memory
+  architecture          = var.architecture
+  ephemeral_storage_gib = each.value.ephemeral_storage_gib
+  containers            = local.containers[each.key]
 }
 
 module "service" {
-  source   = "../modules/service"
-  for_each = var.services
+  source     = "../modules/service"
+  for_each   = var.services
+  depends_on = [module.cluster] # its capacity providers
 
-  name               = "${local.name}-${each.key}"
-  region             = var.region
-  cluster_arn        = module.cluster.arn
-  repository_url     = module.registry.url
-  log_group          = module.cluster.log_groups[each.key]
-  task_role_arn      = module.roles.task_role_arn
-  execution_role_arn = module.roles.execution_role_arn
-  vpc_id             = module.network.vpc_id
-  subnets            = local.task_subnets
-  assign_public_ip   = local.public_tasks
-  cpu                = each.value.cpu
-  memory             = each.value.memory
-  containers         = local.containers[each.key]
-  deployment         = each.value.deployment
+  name             = "${local.name}-${each.key}"
+  cluster_arn      = module.cluster.arn
+  template_arn     = module.task[each.key].template_arn
+  subnets          = local.task_subnets
+  security_group   = module.task[each.key].security_group
+  assign_public_ip = local.public_tasks
+  deployment       = each.value.deployment
+  capacity         = each.value.capacity
+  scaling          = each.value.scaling
+  execute_command  = each.value.execute_command
 
   load_balancer = one([for target in each.value.load_balancer[*] : {
     container            = target.container
+    port                 = each.value.containers[target.container].port
+    arn                  = module.load_balancer.arn
     target_group         = module.load_balancer.target_groups[each.key]
     security_group       = module.load_balancer.security_group
     grace_period_seconds = target.grace_period_seconds
@@ -205,12 +238,12 @@ module "contract" {
   services = {
     for name, service in var.services : name => {
       name             = module.service[name].name
-      family           = module.service[name].name
-      template         = module.service[name].template_arn
+      family           = module.task[name].family
+      template         = module.task[name].template_arn
       desired_count    = service.desired_count
-      containers       = module.service[name].managed_containers
+      containers       = module.task[name].managed_containers
       subnets          = local.task_subnets
-      security_groups  = [module.service[name].security_group]
+      security_groups  = [module.task[name].security_group]
       assign_public_ip = local.public_tasks
       log_group        = module.cluster.log_groups[name]
     }

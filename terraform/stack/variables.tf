@@ -64,16 +64,45 @@ variable "services" {
     of Aurora also DB_READER_HOST; `cache = true` REDIS_URL, REDIS_HOST, REDIS_PORT, and with replicas REDIS_READER_HOST.
     `secrets` maps a name to a reference: an ARN of Secrets Manager or Parameter Store, or a parameter's name. The load balancer sends to the
     container's `port`; of several services behind it all but one say by `route` what is theirs.
+    `settings` names what `inv params.set` keeps for this environment: each becomes a secret of that name. `permissions` and `policies` are what the
+    service's own role may do. `modules/task` and `modules/service` say what the other keys mean.
   E
   type = map(object({
-    cpu           = optional(number, 256)
-    memory        = optional(number, 512)
-    desired_count = optional(number, 1)
+    cpu                   = optional(number, 256)
+    memory                = optional(number, 512)
+    ephemeral_storage_gib = optional(number)
+    desired_count         = optional(number, 1)
+    execute_command       = optional(bool, false)
+    policies              = optional(set(string), [])
+
+    permissions = optional(list(object({
+      actions    = list(string)
+      resources  = list(string)
+      conditions = optional(list(object({ test = string, variable = string, values = list(string) })), [])
+    })), [])
 
     deployment = optional(object({
       minimum_healthy_percent = optional(number, 100)
       maximum_percent         = optional(number, 200)
+      errors_per_minute       = optional(number)
+      alarms                  = optional(list(string), [])
     }), {})
+
+    capacity = optional(object({
+      on_demand_base   = optional(number, 0)
+      on_demand_weight = optional(number, 1)
+      spot_weight      = optional(number, 0)
+    }))
+
+    scaling = optional(object({
+      minimum           = number
+      maximum           = number
+      cpu_percent       = optional(number)
+      memory_percent    = optional(number)
+      requests_per_task = optional(number)
+      scale_out_seconds = optional(number, 60)
+      scale_in_seconds  = optional(number, 300)
+    }))
 
     load_balancer = optional(object({
       container                    = string
@@ -97,11 +126,23 @@ variable "services" {
       role                 = optional(string)
       image                = optional(string)
       essential            = optional(bool, true)
+      cpu                  = optional(number)
+      memory               = optional(number)
+      memory_reservation   = optional(number)
+      entry_point          = optional(list(string))
       command              = optional(list(string))
+      working_directory    = optional(string)
+      user                 = optional(string)
       port                 = optional(number)
       stop_timeout_seconds = optional(number, 30)
+      init                 = optional(bool, false)
+      read_only_root       = optional(bool, false)
+      open_files           = optional(number)
+      mounts               = optional(map(string), {})
       environment          = optional(map(string), {})
+      environment_files    = optional(list(string), [])
       secrets              = optional(map(string), {})
+      settings             = optional(set(string), [])
       database             = optional(bool, false)
       cache                = optional(bool, false)
       depends_on           = optional(map(string), {})
@@ -123,6 +164,25 @@ variable "services" {
   validation {
     condition     = alltrue([for service in values(var.services) : service.desired_count >= 0 && floor(service.desired_count) == service.desired_count])
     error_message = "desired_count must be a whole number, 0 or more."
+  }
+
+  validation {
+    condition = alltrue([for service in values(var.services) : try(service.desired_count >= service.scaling.minimum && service.desired_count <= service.scaling.maximum, service.scaling == null)])
+    error_message = "desired_count, which the first deploy asks for, must be between scaling.minimum and scaling.maximum; look at: ${join(", ", [
+      for name, service in var.services : name if !try(service.desired_count >= service.scaling.minimum && service.desired_count <= service.scaling.maximum, service.scaling == null)
+    ])}."
+  }
+
+  validation {
+    condition = alltrue(flatten([for service in values(var.services) : [for container in values(service.containers) : [
+      for setting in container.settings : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", setting)) && !contains(concat(keys(container.environment), keys(container.secrets)), setting)
+    ]]]))
+    error_message = "a setting's name is that of a variable, and in neither `environment` nor `secrets`: ${join(", ", flatten([for service in values(var.services) : [for container in values(service.containers) : tolist(container.settings)]]))}."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for service in values(var.services) : [for container in values(service.containers) : !(service.execute_command && container.read_only_root)]]))
+    error_message = "execute_command needs to write into the containers, so that none of them may have read_only_root; look at: ${join(", ", [for name, service in var.services : name if service.execute_command])}."
   }
 
   validation {
@@ -264,4 +324,27 @@ variable "container_insights" {
   type        = string
   default     = "disabled"
   nullable    = false
+}
+
+variable "architecture" {
+  description = "Processor of every task, X86_64 or ARM64: that of `images.platform`."
+  type        = string
+  default     = "X86_64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["X86_64", "ARM64"], var.architecture)
+    error_message = "architecture must be X86_64 or ARM64; it is ${var.architecture}."
+  }
+}
+
+variable "settings_key_arn" {
+  description = "KMS key of one's own that settings are encrypted with; without one it is the account's for Parameter Store, which needs no permission."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.settings_key_arn == null || can(regex("^arn:[a-z-]+:kms:[^:]+:[0-9]{12}:key/.+$", var.settings_key_arn))
+    error_message = "settings_key_arn must be the ARN of a key, not of an alias; it is ${coalesce(var.settings_key_arn, "-")}."
+  }
 }
