@@ -16,6 +16,7 @@ from tests.fakes.sts import FakeSts
 
 if TYPE_CHECKING:
     from deploylib.aws import Account
+    from tests.fakes.access import Policy
     from tests.fakes.door import Call
 
 
@@ -60,6 +61,11 @@ class FakeAccount:
     def account(self) -> Account:
         """This, as the type that the code under test wants."""
         return cast("Account", self)
+
+    def restrict(self, policy: Policy) -> None:
+        """From now on the caller may do what *policy* says, and nothing else."""
+        for client in (self.logs, self.sts, self.ssm, self.ecr, self.dynamodb, self.events, self.scheduler, self.ecs):
+            client.policy = policy
 
     def forget_calls(self) -> None:
         """Start counting and logging anew: what set the scene does not count."""
