@@ -39,6 +39,8 @@ module "network" {
   cidr         = var.network.cidr
   zones        = var.network.zones
   nat_gateways = var.network.nat_gateways
+  endpoints    = var.network.endpoints
+  flow_logs    = var.network.flow_logs
 }
 
 module "load_balancer" {
@@ -51,6 +53,14 @@ module "load_balancer" {
   certificate_arn     = var.certificate_arn
   deletion_protection = var.deletion_protection
 
+  dns                  = one([for zone_id in var.zone_id[*] : { zone_id = zone_id, names = concat([var.domain], var.alternative_domains) }])
+  clients              = var.load_balancer.clients
+  tls_policy           = var.load_balancer.tls_policy
+  idle_timeout_seconds = var.load_balancer.idle_timeout_seconds
+  access_logs          = var.load_balancer.access_logs
+  test_listener        = var.load_balancer.test_listener
+  web_acl_arn          = var.load_balancer.web_acl_arn
+
   targets = {
     for name, target in local.balanced : name => merge(target, { port = var.services[name].containers[target.container].port })
   }
@@ -59,8 +69,13 @@ module "load_balancer" {
 module "registry" {
   source = "../modules/registry"
 
-  name         = var.app
-  force_delete = !var.deletion_protection
+  name            = var.app
+  force_delete    = !var.deletion_protection
+  kms_key_arn     = var.registry.kms_key_arn
+  untagged_days   = var.registry.untagged_days
+  cache_days      = var.registry.cache_days
+  pull_principals = var.registry.pull_principals
+  push_principals = var.registry.push_principals
 }
 
 module "ledger" {
@@ -77,7 +92,9 @@ module "cluster" {
   services           = keys(var.services)
   log_prefix         = "/${var.app}/${var.environment}"
   log_retention_days = var.log_retention_days
+  log_kms_key_arn    = var.log_kms_key_arn
   container_insights = var.container_insights
+  exec_logging       = var.exec_logging
 }
 
 module "database" {
@@ -231,7 +248,7 @@ module "contract" {
   cluster     = module.cluster.arn
   repository  = module.registry.url
   ledger      = module.ledger.table
-  url         = var.domain == null ? "${var.certificate_arn == null ? "http" : "https"}://${module.load_balancer.dns_name}" : "https://${var.domain}"
+  url         = var.domain == null ? module.load_balancer.url : "https://${var.domain}"
 
   cache_repository = module.registry.cache_url
 

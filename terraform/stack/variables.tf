@@ -47,11 +47,21 @@ variable "region" {
 }
 
 variable "network" {
-  description = "The VPC. `nat_gateways = 0`: tasks run in the public subnets with public addresses, else in the private ones. Append zones, never reorder them."
+  description = <<-E
+    The VPC. `nat_gateways = 0`: tasks run in the public subnets with public addresses, else in the private ones. Append zones, never reorder them.
+    `endpoints` are AWS services reached without the internet, `flow_logs` who talked to whom; modules/network/README.md says more.
+  E
   type = object({
     cidr         = optional(string, "10.0.0.0/16")
     zones        = optional(list(string), ["a", "c", "d"])
     nat_gateways = optional(number, 1)
+    endpoints    = optional(set(string), [])
+    flow_logs = optional(object({
+      traffic          = optional(string, "ALL")
+      interval_seconds = optional(number, 600)
+      retention_days   = optional(number, 30)
+      kms_key_arn      = optional(string)
+    }))
   })
   default  = {}
   nullable = false
@@ -108,6 +118,7 @@ variable "services" {
       container                    = string
       grace_period_seconds         = optional(number, 30)
       deregistration_delay_seconds = optional(number, 30)
+      blue_green                   = optional(bool, false)
       health_check = optional(object({
         path                = optional(string, "/")
         matcher             = optional(string, "200")
@@ -284,14 +295,67 @@ variable "ci_identity" {
 }
 
 variable "domain" {
-  description = "Host name users type; without one the load balancer's own. It needs `certificate_arn`, and a DNS record that leads to the load balancer."
+  description = "Host name users type; without one the load balancer's own. With `zone_id` its records and certificate are made; else it needs `certificate_arn`, and a DNS record that leads to the load balancer."
   type        = string
   default     = null
 
   validation {
-    condition     = var.domain == null || var.certificate_arn != null
-    error_message = "domain ${coalesce(var.domain, "-")} needs certificate_arn: the application is announced as https."
+    condition     = var.domain == null || var.certificate_arn != null || var.zone_id != null
+    error_message = "domain ${coalesce(var.domain, "-")} needs zone_id or certificate_arn: the application is announced as https."
   }
+
+  validation {
+    condition     = var.domain != null || var.zone_id == null
+    error_message = "zone_id ${coalesce(var.zone_id, "-")} needs domain: the name in the zone that leads here."
+  }
+}
+
+variable "alternative_domains" {
+  description = "More host names in the zone that lead here, on the same certificate: `www.example.com`, `*.shop.example.com`."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.alternative_domains) == 0 || var.zone_id != null
+    error_message = "alternative_domains are made in a zone: zone_id is missing for ${join(", ", var.alternative_domains)}."
+  }
+}
+
+variable "zone_id" {
+  description = "Hosted zone of Route 53, in this account, that `domain` is in. Records that lead to the load balancer are made there, and a certificate unless `certificate_arn` names one."
+  type        = string
+  default     = null
+}
+
+variable "load_balancer" {
+  description = <<-E
+    Who may come in (`clients`), how (`tls_policy`, `idle_timeout_seconds`, `web_acl_arn`), whether each request is written down (`access_logs`), and
+    where a blue/green deployment shows its new version first (`test_listener`). modules/load_balancer/README.md says more.
+  E
+  type = object({
+    clients              = optional(set(string), ["0.0.0.0/0"])
+    tls_policy           = optional(string)
+    idle_timeout_seconds = optional(number)
+    access_logs          = optional(object({ retention_days = optional(number, 90) }))
+    test_listener        = optional(object({ port = optional(number, 8443), clients = set(string) }))
+    web_acl_arn          = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "registry" {
+  description = "Who in other accounts pulls or pushes (account ids, or ARNs of roles), what encrypts, and after how many days untagged images and layer caches go."
+  type = object({
+    pull_principals = optional(set(string), [])
+    push_principals = optional(set(string), [])
+    kms_key_arn     = optional(string)
+    untagged_days   = optional(number)
+    cache_days      = optional(number)
+  })
+  default  = {}
+  nullable = false
 }
 
 variable "certificate_arn" {
@@ -317,6 +381,21 @@ variable "log_retention_days" {
   type        = number
   default     = 30
   nullable    = false
+}
+
+variable "log_kms_key_arn" {
+  description = "KMS key that encrypts the containers' logs; without one CloudWatch's own."
+  type        = string
+  default     = null
+}
+
+variable "exec_logging" {
+  description = "Write down what is typed in shells inside tasks (`execute_command` of a service); leave it out for no log."
+  type = object({
+    retention_days = optional(number, 365)
+    kms_key_arn    = optional(string)
+  })
+  default = null
 }
 
 variable "container_insights" {
