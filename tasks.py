@@ -320,6 +320,15 @@ def infra_check(c: Context) -> None:
     quality.check(ROOT, program.program, provider_mirror.environment(ROOT, machine.this(), program), print)
 
 
+@task(name="iam", help={"check": "exit 9 when the document is out of date; write nothing"})
+@command
+def infra_iam(c: Context, check: bool = False) -> None:
+    """Write docs/iam.md: what the deploy role may do, and why."""
+    from deploylib import permissions
+
+    (permissions.check if check else permissions.write)(ROOT)
+
+
 @task(name="format")
 @command
 def infra_format(c: Context) -> None:
@@ -755,7 +764,7 @@ for name, tasks in {
     "env": (env_list, env_show, env_validate, env_doctor),
     "infra": (
         *(infra_bootstrap, infra_init, infra_plan, infra_apply, infra_destroy, infra_drift),
-        *(infra_status, infra_output, infra_tf, infra_unlock, infra_check, infra_format),
+        *(infra_status, infra_output, infra_tf, infra_unlock, infra_check, infra_iam, infra_format),
     ),
     "base": (base_refresh, base_status),
     "image": (image_promote, image_test, image_prune, image_clean),
