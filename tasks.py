@@ -475,7 +475,7 @@ def image_clean(c: Context, env: str = "", keep: int = 0, dry_run: bool = False,
 @task(name="list", help={**ENV, **OUTPUT, "check": "exit 9 when a container asks for one that is not there"})
 @command
 def params_list(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
-    """List the settings: which are there, who reads them, what is missing."""
+    """List the settings: who reads them, what is missing."""
     from deploylib import aws, config, report
     from deploylib.settings import inventory
 
@@ -511,7 +511,7 @@ def params_get(c: Context, name: str, env: str = "", reveal: bool = False, outpu
 def params_set(
     c: Context, name: str, env: str = "", file: str = "", yes: bool = False, confirm: str = "", output: str = "text"
 ) -> None:
-    """Set one setting; the value comes from standard input or a file."""
+    """Set one setting: value from standard input or a file."""
     from deploylib import aws, config, report
     from deploylib.settings import importing, sources
 
@@ -577,7 +577,7 @@ def params_import(
 @task(name="diff", help={**ENV, **OUTPUT, "with_": "the other environment", "check": "exit 9 when something differs"})
 @command
 def params_diff(c: Context, with_: str, env: str = "", check: bool = False, output: str = "text") -> None:
-    """Compare the settings of two environments; no value is shown."""
+    """Compare two environments' settings; no value is shown."""
     from deploylib import aws, config, report
     from deploylib.settings import inventory
 
