@@ -147,7 +147,7 @@ def _called(file: str) -> str:
 
 def _text(file: str, stdin: TextIO) -> str:
     try:
-        return stdin.read() if file == STANDARD_INPUT else Path(file).read_text(encoding="utf-8")
+        return stdin.read() if file == STANDARD_INPUT else Path(file).read_bytes().decode("utf-8")
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}", hint="name a file that exists: --file") from error
     except UnicodeDecodeError as error:

@@ -30,6 +30,7 @@ ATTEMPTS = 12
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS = 0.4, 10.0, 0.05
 FASTER = 0.85
 HIDDEN = "(hidden)"
+SHORTEST_SECRET = 4  # shorter ones are in every sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ def write(ssm: SSMClient, name: str, value: str, pace: Pace, *, tier: Tier = "St
     try:
         pace.call(ssm.put_parameter, Name=name, Value=value, Type=SECURE, Overwrite=True, Tier=tier)
     except AwsError as error:
-        told = str(error).replace(value, HIDDEN)
+        told = str(error).replace(value, HIDDEN) if len(value) >= SHORTEST_SECRET else str(error)
         raise AwsError(told, code=error.code, hint=error.hint) from None  # the former text may have the value in it
 
 

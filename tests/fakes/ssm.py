@@ -11,7 +11,10 @@ STANDARD_BYTES, ADVANCED_BYTES = 4096, 8192
 
 
 class FakeSsm(FakeClient):
-    """The `ssm` client. `parameters` holds each parameter's versions, oldest first: (type, value)."""
+    """The `ssm` client. `parameters` holds each parameter's versions, oldest first: (type, value).
+
+    `puts_per_second` is how many PutParameter calls AWS takes in a second; without it there is no limit.
+    """
 
     service: ClassVar[str] = "ssm"
 
@@ -19,6 +22,8 @@ class FakeSsm(FakeClient):
         super().__init__(clock, **shared)
         self.parameters: dict[str, list[tuple[str, str]]] = {}
         self.tiers: dict[str, str] = {}
+        self.puts_per_second = 0
+        self._puts: list[float] = []
         self._modified: dict[str, float] = {}
 
     def give(self, name: str, value: str, *, kind: str = "String") -> None:
@@ -48,6 +53,11 @@ class FakeSsm(FakeClient):
 
     @operation
     def put_parameter(self, **request: Any) -> Response:
+        now = self.clock.monotonic()
+        self._puts = [at for at in self._puts if now - at < 1]
+        if self.puts_per_second and len(self._puts) >= self.puts_per_second:
+            raise Refused("ThrottlingException", "Rate exceeded")
+        self._puts.append(now)
         versions = self.parameters.get(request["Name"], [])
         if versions and not request.get("Overwrite"):
             raise Refused("ParameterAlreadyExists", "The parameter already exists.")
@@ -71,7 +81,8 @@ class FakeSsm(FakeClient):
         for name in there:
             self.tiers.pop(name, None)
         gone = sorted(set(request["Names"]) - set(there))
-        return {"DeletedParameters": there, **({"InvalidParameters": gone} if gone else {})}
+        known = {"DeletedParameters": there} if there else {}
+        return {**known, **({"InvalidParameters": gone} if gone else {})}
 
     @operation
     def get_parameters_by_path(self, **request: Any) -> Response:
