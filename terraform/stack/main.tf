@@ -7,20 +7,36 @@ locals {
   public_tasks = var.network.nat_gateways == 0
   task_subnets = local.public_tasks ? module.network.public_subnets : module.network.private_subnets
 
+  # Everything that is a task: a service keeps them running, a schedule starts them.
+  tasks = merge(var.services, var.scheduled_tasks)
+
   balanced        = { for name, service in var.services : name => service.load_balancer if service.load_balancer != null }
-  database_access = { for name, service in var.services : name => anytrue([for container in values(service.containers) : container.database]) }
-  cache_access    = { for name, service in var.services : name => anytrue([for container in values(service.containers) : container.cache]) }
+  database_access = { for name, task in local.tasks : name => anytrue([for container in values(task.containers) : container.database]) }
+  cache_access    = { for name, task in local.tasks : name => anytrue([for container in values(task.containers) : container.cache]) }
 
   # Not `try`: before everything is made it would not know even the names.
   database_environment = var.database == null ? {} : module.database[0].environment
   database_secrets     = var.database == null ? {} : module.database[0].secrets
   cache_environment    = var.cache == null ? {} : module.cache[0].environment
 
+  # Services that are found by name, and who is told where.
+  found = { for name, service in var.services : name => {
+    clients = service.discovery.clients
+    port    = service.containers[service.discovery.container].port
+  } if service.discovery != null }
+
+  addresses = { for name in keys(local.tasks) : name => merge([
+    for service, found in local.found : {
+      "${upper(replace(service, "-", "_"))}_HOST" = "${service}.${local.name}.internal"
+      "${upper(replace(service, "-", "_"))}_PORT" = tostring(found.port)
+    } if contains(found.clients, name)
+  ]...) }
+
   # What a container says itself wins over its settings, and these over what the database and the cache bring.
   containers = {
-    for name, service in var.services : name => {
-      for container, settings in service.containers : container => merge(settings, {
-        environment = merge(settings.database ? local.database_environment : {}, settings.cache ? local.cache_environment : {}, settings.environment)
+    for name, task in local.tasks : name => {
+      for container, settings in task.containers : container => merge(settings, {
+        environment = merge(local.addresses[name], settings.database ? local.database_environment : {}, settings.cache ? local.cache_environment : {}, settings.environment)
         secrets = merge(
           settings.database ? local.database_secrets : {},
           { for setting in settings.settings : setting => "/${var.app}/${var.environment}/settings/${setting}" },
@@ -89,11 +105,12 @@ module "cluster" {
   source = "../modules/cluster"
 
   name               = local.name
-  services           = keys(var.services)
+  services           = keys(local.tasks)
   log_prefix         = "/${var.app}/${var.environment}"
   log_retention_days = var.log_retention_days
   log_kms_key_arn    = var.log_kms_key_arn
   container_insights = var.container_insights
+  capacity_providers = anytrue(concat([for service in values(var.services) : service.capacity != null], values(var.scheduled_tasks)[*].spot)) ? ["FARGATE", "FARGATE_SPOT"] : []
   exec_logging       = var.exec_logging
 }
 
@@ -186,17 +203,17 @@ module "roles" {
   exec_log_group_arn = module.cluster.exec_log_group_arn
 
   tasks = {
-    for name, service in var.services : name => {
-      permissions     = service.permissions
-      policies        = service.policies
-      execute_command = service.execute_command
+    for name, task in local.tasks : name => {
+      permissions     = task.permissions
+      policies        = task.policies
+      execute_command = try(task.execute_command, false)
     }
   }
 }
 
 module "task" {
   source   = "../modules/task"
-  for_each = var.services
+  for_each = local.tasks
 
   name                  = "${local.name}-${each.key}"
   region                = var.region
@@ -228,6 +245,8 @@ module "service" {
   scaling          = each.value.scaling
   execute_command  = each.value.execute_command
 
+  discovery = one([for found in each.value.discovery[*] : { name = each.key, namespace_id = module.service_discovery[0].namespace_id }])
+
   load_balancer = one([for target in each.value.load_balancer[*] : {
     container            = target.container
     port                 = each.value.containers[target.container].port
@@ -236,6 +255,45 @@ module "service" {
     security_group       = module.load_balancer.security_group
     grace_period_seconds = target.grace_period_seconds
   }])
+}
+
+module "service_discovery" {
+  source = "../modules/service_discovery"
+  count  = length(local.found) == 0 ? 0 : 1
+
+  name   = "${local.name}.internal"
+  vpc_id = module.network.vpc_id
+
+  connections = merge([
+    for service, found in local.found : {
+      for client in found.clients : "${service} from ${client}" => {
+        from_group = module.task[client].security_group
+        to_group   = module.task[service].security_group
+        port       = found.port
+      }
+    }
+  ]...)
+}
+
+module "scheduled_task" {
+  source     = "../modules/scheduled_task"
+  for_each   = var.scheduled_tasks
+  depends_on = [module.cluster] # its capacity providers
+
+  name             = "${local.name}-${each.key}"
+  cluster_arn      = module.cluster.arn
+  template_arn     = module.task[each.key].template_arn
+  passed_role_arns = [module.roles.execution_role_arn, module.roles.task_role_arns[each.key]]
+  subnets          = local.task_subnets
+  security_group   = module.task[each.key].security_group
+  assign_public_ip = local.public_tasks
+  expression       = each.value.schedule
+  time_zone        = each.value.time_zone
+  window_minutes   = each.value.window_minutes
+  tasks            = each.value.tasks
+  spot             = each.value.spot
+  retry            = each.value.retry
+  undelivered_days = each.value.undelivered_days
 }
 
 module "contract" {
@@ -258,6 +316,29 @@ module "contract" {
       family           = module.task[name].family
       template         = module.task[name].template_arn
       desired_count    = service.desired_count
+      containers       = module.task[name].managed_containers
+      subnets          = local.task_subnets
+      security_groups  = [module.task[name].security_group]
+      assign_public_ip = local.public_tasks
+      log_group        = module.cluster.log_groups[name]
+
+      load_balancer = one([for target in service.load_balancer[*] : {
+        container     = target.container
+        port          = service.containers[target.container].port
+        target_groups = compact([module.load_balancer.target_groups[name], lookup(module.load_balancer.green_target_groups, name, "")])
+        listener      = module.load_balancer.listener
+        test_listener = try(coalesce(module.load_balancer.test_listener), "")
+      }])
+    }
+  }
+
+  scheduled_tasks = {
+    for name, task in var.scheduled_tasks : name => {
+      name             = module.scheduled_task[name].name
+      family           = module.task[name].family
+      template         = module.task[name].template_arn
+      schedule         = module.scheduled_task[name].name
+      enabled          = task.enabled
       containers       = module.task[name].managed_containers
       subnets          = local.task_subnets
       security_groups  = [module.task[name].security_group]

@@ -75,7 +75,8 @@ variable "services" {
     `secrets` maps a name to a reference: an ARN of Secrets Manager or Parameter Store, or a parameter's name. The load balancer sends to the
     container's `port`; of several services behind it all but one say by `route` what is theirs.
     `settings` names what `inv params.set` keeps for this environment: each becomes a secret of that name. `permissions` and `policies` are what the
-    service's own role may do. `modules/task` and `modules/service` say what the other keys mean.
+    service's own role may do. `discovery` lets `clients` (services, scheduled tasks) connect to the `port` of a container; they are told where by
+    SERVICE_HOST and SERVICE_PORT. modules/task/README.md and modules/service/README.md say what the other keys mean.
   E
   type = map(object({
     cpu                   = optional(number, 256)
@@ -102,6 +103,11 @@ variable "services" {
       on_demand_base   = optional(number, 0)
       on_demand_weight = optional(number, 1)
       spot_weight      = optional(number, 0)
+    }))
+
+    discovery = optional(object({
+      container = string
+      clients   = optional(set(string), [])
     }))
 
     scaling = optional(object({
@@ -207,8 +213,117 @@ variable "services" {
   }
 
   validation {
+    condition     = alltrue([for service in values(var.services) : service.discovery == null || try(service.containers[service.discovery.container].port != null, false)])
+    error_message = "discovery.container must name a container of its service that has a `port`; look at: ${join(", ", [for name, service in var.services : name if service.discovery != null])}."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.services), keys(var.scheduled_tasks))) == 0
+    error_message = "a service and a scheduled task may not have the same name: ${join(", ", setintersection(keys(var.services), keys(var.scheduled_tasks)))}."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for service in values(var.services) : [for client in try(service.discovery.clients, []) : contains(concat(keys(var.services), keys(var.scheduled_tasks)), client)]]))
+    error_message = "discovery.clients are services and scheduled tasks: ${join(", ", flatten([for service in values(var.services) : tolist(try(service.discovery.clients, []))]))}."
+  }
+
+  validation {
     condition     = var.cache != null || !anytrue(flatten([for service in values(var.services) : [for container in values(service.containers) : container.cache]]))
     error_message = "a container has cache = true, but there is no table [terraform.cache]."
+  }
+}
+
+variable "scheduled_tasks" {
+  description = <<-E
+    Tasks that a schedule starts, by name: `schedule` is `cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR)` in `time_zone`, or `rate(5 minutes)`. Nothing is started
+    before the first deploy, nor with `enabled = false`. Containers are those of services, without a load balancer. modules/scheduled_task/README.md says what
+    the other keys mean.
+  E
+  type = map(object({
+    schedule              = string
+    enabled               = optional(bool, true)
+    time_zone             = optional(string, "UTC")
+    window_minutes        = optional(number, 0)
+    tasks                 = optional(number, 1)
+    spot                  = optional(bool, false)
+    undelivered_days      = optional(number)
+    cpu                   = optional(number, 256)
+    memory                = optional(number, 512)
+    ephemeral_storage_gib = optional(number)
+    policies              = optional(set(string), [])
+
+    retry = optional(object({
+      attempts = optional(number, 3)
+      seconds  = optional(number, 900)
+    }), {})
+
+    permissions = optional(list(object({
+      actions    = list(string)
+      resources  = list(string)
+      conditions = optional(list(object({ test = string, variable = string, values = list(string) })), [])
+    })), [])
+
+    containers = map(object({
+      role                 = optional(string)
+      image                = optional(string)
+      essential            = optional(bool, true)
+      cpu                  = optional(number)
+      memory               = optional(number)
+      memory_reservation   = optional(number)
+      entry_point          = optional(list(string))
+      command              = optional(list(string))
+      working_directory    = optional(string)
+      user                 = optional(string)
+      port                 = optional(number)
+      stop_timeout_seconds = optional(number, 30)
+      init                 = optional(bool, false)
+      read_only_root       = optional(bool, false)
+      open_files           = optional(number)
+      mounts               = optional(map(string), {})
+      environment          = optional(map(string), {})
+      environment_files    = optional(list(string), [])
+      secrets              = optional(map(string), {})
+      settings             = optional(set(string), [])
+      database             = optional(bool, false)
+      cache                = optional(bool, false)
+      depends_on           = optional(map(string), {})
+      health_check = optional(object({
+        command              = list(string)
+        interval_seconds     = optional(number, 10)
+        timeout_seconds      = optional(number, 5)
+        retries              = optional(number, 3)
+        start_period_seconds = optional(number, 10)
+      }))
+    }))
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.scheduled_tasks) : can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", name))])
+    error_message = "a scheduled task's name must be words of a-z and 0-9 joined by -, and start with a letter: ${join(", ", keys(var.scheduled_tasks))}."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.scheduled_tasks) : length("${var.app}-${var.environment}-${name}-scheduler") <= 64])
+    error_message = "a scheduled task's role is called APP-ENVIRONMENT-NAME-scheduler and may have 64 characters: ${join(", ", keys(var.scheduled_tasks))}."
+  }
+
+  validation {
+    condition = alltrue(flatten([for task in values(var.scheduled_tasks) : [for container in values(task.containers) : [
+      for setting in container.settings : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", setting)) && !contains(concat(keys(container.environment), keys(container.secrets)), setting)
+    ]]]))
+    error_message = "a setting's name is that of a variable, and in neither `environment` nor `secrets`: ${join(", ", flatten([for task in values(var.scheduled_tasks) : [for container in values(task.containers) : tolist(container.settings)]]))}."
+  }
+
+  validation {
+    condition     = var.database != null || !anytrue(flatten([for task in values(var.scheduled_tasks) : [for container in values(task.containers) : container.database]]))
+    error_message = "a container of a scheduled task has database = true, but there is no table [terraform.database]; look at: ${join(", ", keys(var.scheduled_tasks))}."
+  }
+
+  validation {
+    condition     = var.cache != null || !anytrue(flatten([for task in values(var.scheduled_tasks) : [for container in values(task.containers) : container.cache]]))
+    error_message = "a container of a scheduled task has cache = true, but there is no table [terraform.cache]; look at: ${join(", ", keys(var.scheduled_tasks))}."
   }
 }
 

@@ -13,7 +13,8 @@ locals {
     cache_repository = var.cache_repository
     ledger           = var.ledger
     url              = var.url
-    services         = var.services
+    services         = { for name, service in var.services : name => { for key, value in service : key => value if value != null } }
+    scheduled_tasks  = var.scheduled_tasks
   })
 }
 
