@@ -96,11 +96,11 @@ def carry_out(account: Account, proposed: Import, *, clock: Clock = time) -> int
 
     What is interrupted can be repeated: what is written already is kept then.
     """
-    pace, done = store.Pace(clock), 0
+    pace, key, done = store.Pace(clock), names.key(proposed.environment), 0
     try:
         for one in proposed.writes:
             name = names.parameter(proposed.environment, one.name)
-            store.write(account.ssm, name, one.value, pace, tier=one.tier)
+            store.write(account.ssm, name, one.value, pace, tier=one.tier, key=key)
             done += 1
     except (AwsError, KeyboardInterrupt) as error:
         error.add_note(f"{done} of {len(proposed.writes)} settings are written; the same command goes on from there")

@@ -39,6 +39,11 @@ def parameter(environment: Environment, setting: str) -> str:
     return f"{folder(environment)}/{setting}"
 
 
+def key(environment: Environment) -> str:
+    """Return the KMS key that settings are encrypted with, if it is not the account's own for Parameter Store."""
+    return str(environment.terraform.get("settings_key_arn") or "")
+
+
 def setting(parameter: str) -> str:
     """Return the setting that *parameter* holds: its last part."""
     return parameter.rpartition("/")[2]

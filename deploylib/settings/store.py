@@ -114,10 +114,11 @@ def listed(ssm: SSMClient, folder: str, pace: Pace) -> dict[str, Listed]:
     return {one["Name"]: _listed(one) for page in pages for one in page["Parameters"]}
 
 
-def write(ssm: SSMClient, name: str, value: str, pace: Pace, *, tier: Tier = "Standard") -> None:
-    """Make *name* a SecureString that holds *value*, encrypted with the account's own key for Parameter Store."""
+def write(ssm: SSMClient, name: str, value: str, pace: Pace, *, tier: Tier = "Standard", key: str = "") -> None:
+    """Make *name* a SecureString of *value*, encrypted with *key*, else with the account's own for Parameter Store."""
+    own = {"KeyId": key} if key else {}
     try:
-        pace.call(ssm.put_parameter, Name=name, Value=value, Type=SECURE, Overwrite=True, Tier=tier)
+        pace.call(ssm.put_parameter, Name=name, Value=value, Type=SECURE, Overwrite=True, Tier=tier, **own)
     except AwsError as error:
         told = str(error).replace(value, HIDDEN) if len(value) >= SHORTEST_SECRET else str(error)
         raise AwsError(told, code=error.code, hint=error.hint) from None  # the former text may have the value in it

@@ -9,6 +9,7 @@ import pytest
 from deploylib.errors import AwsError, ConfigError, RefusedError
 from deploylib.settings import importing, sources
 from deploylib.settings.sources import Given
+from tests.fakes import world as worlds
 from tests.fakes.account import FakeAccount
 from tests.fakes.clock import interrupt
 
@@ -86,6 +87,15 @@ def test_a_long_value_is_an_advanced_parameter_and_stays_one(stg: Place) -> None
     importing.carry_out(stg.aws.account, first, clock=stg.aws.clock)
     importing.carry_out(stg.aws.account, proposed(stg, "PEM=short\n"), clock=stg.aws.clock)
     assert [one.request["Tier"] for one in stg.aws.writes] == ["Advanced", "Advanced"]
+
+
+def test_a_key_of_one_s_own_encrypts_what_is_written(stg: Place) -> None:
+    arn = "arn:aws:kms:ap-northeast-1:111111111111:key/0123"
+    environment = worlds.environment(terraform={"settings_key_arn": arn})
+    given = [Given(name="A", value="1", place="line 1")]
+    found = importing.propose(stg.aws.account, environment, given, ".env", clock=stg.aws.clock)
+    importing.carry_out(stg.aws.account, found, clock=stg.aws.clock)
+    assert stg.aws.writes[0].request["KeyId"] == arn
 
 
 def test_a_parameter_that_is_not_encrypted_is_not_written_into(stg: Place) -> None:
