@@ -6,7 +6,7 @@
 locals {
   # Blue/green services have two target groups, of which the second is usually empty: both are watched.
   target_groups = merge([
-    for service, suffixes in try(var.load_balancer.target_groups, {}) : {
+    for service, suffixes in var.load_balancer == null ? {} : var.load_balancer.target_groups : {
       for index, suffix in suffixes : index == 0 ? service : "${service}-green" => { service = service, suffix = suffix }
     }
   ]...)
