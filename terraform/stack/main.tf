@@ -296,6 +296,31 @@ module "scheduled_task" {
   undelivered_days = each.value.undelivered_days
 }
 
+module "observability" {
+  source = "../modules/observability"
+  count  = var.alarms == null ? 0 : 1
+
+  name               = local.name
+  region             = var.region
+  cluster            = module.cluster.name
+  services           = { for name, service in module.service : name => service.name }
+  container_insights = var.container_insights != "disabled"
+  load_balancer      = { arn_suffix = module.load_balancer.arn_suffix, target_groups = module.load_balancer.target_group_suffixes }
+  thresholds         = var.alarms.thresholds
+  patience           = var.alarms.patience
+  topic_arn          = var.alarms.topic_arn
+  kms_key_arn        = var.alarms.kms_key_arn
+  emails             = var.alarms.emails
+  webhooks           = var.alarms.webhooks
+
+  database = one([for database in module.database : {
+    identifier = coalesce(database.cluster, one(slice(database.instances, 0, 1)))
+    aurora     = startswith(var.database.engine, "aurora-")
+  }])
+
+  cache = one([for cache in module.cache : { nodes = cache.nodes, count = var.cache.shards * (1 + var.cache.replicas) }])
+}
+
 module "contract" {
   source = "../modules/contract"
 

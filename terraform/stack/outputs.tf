@@ -13,6 +13,11 @@ output "load_balancer" {
   value       = module.load_balancer.dns_name
 }
 
+output "alarm_topic" {
+  description = "SNS topic where alarms are told; null without `alarms`."
+  value       = one(module.observability[*].topic_arn)
+}
+
 output "repository" {
   description = "Repository of the images."
   value       = module.registry.url

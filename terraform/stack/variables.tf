@@ -520,6 +520,35 @@ variable "container_insights" {
   nullable    = false
 }
 
+variable "alarms" {
+  description = <<-E
+    Alarms, their topic and a dashboard; leave it out for none. `emails` and `webhooks` are told, `topic_arn` names a topic that is there already.
+    modules/observability/README.md says what the thresholds mean, and `patience`.
+  E
+  type = object({
+    emails      = optional(set(string), [])
+    webhooks    = optional(set(string), [])
+    topic_arn   = optional(string)
+    kms_key_arn = optional(string)
+
+    patience = optional(object({
+      minutes     = optional(number, 5)
+      bad_minutes = optional(number, 3)
+    }), {})
+
+    thresholds = optional(object({
+      errors_per_minute    = optional(number, 10)
+      latency_seconds      = optional(number, 2)
+      cpu_percent          = optional(number, 85)
+      memory_percent       = optional(number, 90)
+      database_cpu_percent = optional(number, 85)
+      database_free_gib    = optional(number, 5)
+      cache_memory_percent = optional(number, 85)
+    }), {})
+  })
+  default = null
+}
+
 variable "architecture" {
   description = "Processor of every task, X86_64 or ARM64: that of `images.platform`."
   type        = string
