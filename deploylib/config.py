@@ -24,6 +24,7 @@ LOCAL_CONFIG = ".local/aws/config"  # `inv local.up` writes it
 DIRECTORY = "environments"
 VARIABLE = "DEPLOY_ENV"
 STACK = "terraform/stack"
+PROCESSORS = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}  # Docker's name to that of ECS
 MIGRATION = "migration"  # the name that it has among the containers of the development environment
 AUTOMATIC_VARIABLES = ("app", "environment", "account_id", "region")
 
@@ -484,13 +485,9 @@ def _contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str,
     """Return what each part alone cannot know: names that do not meet, values that Terraform would not take."""
     found: list[tuple[tuple[str, ...], str]] = []
     found += _unfit_variables(root, _table(merged, "terraform"))
-    roles, services = _table(merged, "images", "roles"), _table(merged, "terraform", "services")
-    found += [
-        (("terraform", "services", service, "containers", container, "role"), f"no role {role!r} in images.roles")
-        for service in services
-        for container, role in _roles(_table(services, service, "containers"))
-        if role not in roles
-    ]
+    services = _table(merged, "terraform", "services")
+    found += _unknown_roles(merged)
+    found += _other_processor(merged)
     found += _foreign_roles(_table(merged, "account"))
     found += _dependents(merged)
     found += _unfit_tests(root, merged)
@@ -607,6 +604,26 @@ def _bound_images(source: str, merged: Mapping[str, Any]) -> list[tuple[tuple[st
         for role in roles
         if _table(roles, role).get("environment_specific") is True
     ]
+
+
+def _unknown_roles(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    known = _table(merged, "images", "roles")
+    return [
+        (("terraform", kind, name, "containers", container, "role"), f"no role {role!r} in images.roles")
+        for kind in ("services", "scheduled_tasks")
+        for name in _table(merged, "terraform", kind)
+        for container, role in _roles(_table(merged, "terraform", kind, name, "containers"))
+        if role not in known
+    ]
+
+
+def _other_processor(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Tasks on another processor than the images are for would only fail when they start."""
+    platform = str(_table(merged, "images").get("platform", "linux/amd64"))
+    given, wanted = _table(merged, "terraform").get("architecture", "X86_64"), PROCESSORS.get(platform)
+    if wanted is None or given == wanted:  # the schema has said that it is no platform
+        return []
+    return [(("terraform", "architecture"), f"should be {wanted!r} for images.platform {platform} (it is {given!r})")]
 
 
 def _roles(containers: Mapping[str, Any]) -> list[tuple[str, str]]:
