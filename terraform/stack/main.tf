@@ -1,7 +1,13 @@
 # One application in one environment. The same for every account and for the local AWS: only the variables differ.
 
+data "aws_partition" "this" {}
+
 locals {
   name = "${var.app}-${var.environment}"
+
+  # Whom the deploy role trusts of a CI system's jobs, by signer.
+  job_deploys    = contains(keys(var.ci_identity.jobs), "deploy")
+  deploying_jobs = local.job_deploys ? module.ci_identity.web_identities["deploy"] : {}
 
   # Without a NAT gateway nothing leads out of a private subnet, so that a task there could not even pull its image.
   public_tasks = var.network.nat_gateways == 0
@@ -209,6 +215,25 @@ module "roles" {
       execute_command = try(task.execute_command, false)
     }
   }
+}
+
+# Without a name in trusted_principals, and without a job, the account itself is trusted: its own policies say who.
+module "deploy_role" {
+  source = "../modules/deploy_role"
+  count  = var.deploy_role != null || local.job_deploys ? 1 : 0
+
+  app                  = var.app
+  environment          = var.environment
+  account_id           = var.account_id
+  region               = var.region
+  task_roles           = module.roles.passed_role_arns
+  build_parameters     = try(var.deploy_role.build_parameters, [])
+  trusted_principals   = try(coalescelist(var.deploy_role.trusted_principals, local.job_deploys ? [] : ["arn:${data.aws_partition.this.partition}:iam::${var.account_id}:root"]), [])
+  require_mfa          = try(var.deploy_role.require_mfa, false)
+  external_id          = try(var.deploy_role.external_id, null)
+  web_identities       = local.deploying_jobs
+  max_session_seconds  = try(var.deploy_role.max_session_seconds, 3600)
+  permissions_boundary = try(var.deploy_role.permissions_boundary, null)
 }
 
 module "task" {

@@ -32,3 +32,8 @@ output "cluster" {
   description = "The cluster."
   value       = module.cluster.arn
 }
+
+output "deploy_role" {
+  description = "Role that releases, for `account.role.arn` of environments/ENV.toml; null when there is none."
+  value       = one(module.deploy_role[*].role_arn)
+}

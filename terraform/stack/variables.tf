@@ -409,6 +409,23 @@ variable "ci_identity" {
   nullable = false
 }
 
+variable "deploy_role" {
+  description = <<-E
+    The role that releases, with just what a release needs (docs/iam.md). `trusted_principals` are the roles and users that may take it; without any,
+    whoever the account's own policies allow. `build_parameters` are ARNs of parameters that image builds read. Without this there is none, unless
+    ci_identity has a job `deploy`.
+  E
+  type = object({
+    trusted_principals   = optional(list(string), [])
+    require_mfa          = optional(bool, false)
+    external_id          = optional(string)
+    build_parameters     = optional(list(string), [])
+    max_session_seconds  = optional(number, 3600)
+    permissions_boundary = optional(string)
+  })
+  default = null
+}
+
 variable "domain" {
   description = "Host name users type; without one the load balancer's own. With `zone_id` its records and certificate are made; else it needs `certificate_arn`, and a DNS record that leads to the load balancer."
   type        = string
