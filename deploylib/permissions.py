@@ -49,9 +49,9 @@ class Permissions:
     placeholders: Mapping[str, str]
 
     @property
-    def actions(self) -> tuple[str, ...]:
-        """Every action, sorted."""
-        return tuple(sorted(action for one in self.statements for action in one.actions))
+    def entries(self) -> tuple[tuple[str, str], ...]:
+        """Every action with the statement that it is in, as (sid, action)."""
+        return tuple((one.sid, action) for one in self.statements for action in one.actions)
 
 
 def read(root: Path) -> Permissions:
@@ -78,18 +78,22 @@ def _scope(name: str, written: Mapping[str, Any]) -> Scope:
 
 
 def policy(
-    permissions: Permissions, values: Mapping[str, str], given: Mapping[str, Sequence[str]], *, without: str = ""
+    permissions: Permissions,
+    values: Mapping[str, str],
+    given: Mapping[str, Sequence[str]],
+    *,
+    without: tuple[str, str] = ("", ""),
 ) -> dict[str, Any]:
-    """Return the policy as IAM takes it, with *values* for the placeholders; it lacks the action *without*."""
+    """Return the policy as IAM takes it, with *values* for the placeholders; it lacks the entry *without*."""
     return {"Version": "2012-10-17", "Statement": _statements(permissions, values, given, without)}
 
 
 def _statements(
-    permissions: Permissions, values: Mapping[str, str], given: Mapping[str, Sequence[str]], without: str
+    permissions: Permissions, values: Mapping[str, str], given: Mapping[str, Sequence[str]], without: tuple[str, str]
 ) -> list[dict[str, Any]]:
     found = []
     for one in permissions.statements:
-        actions = sorted(set(one.actions) - {without})
+        actions = sorted(action for action in one.actions if (one.sid, action) != without)
         resources = list(given.get(one.scope.name, ())) if one.scope.given else _filled(one.scope.resources, values)
         if not (actions and resources):
             continue

@@ -19,3 +19,8 @@ output "statements" {
   description = "The statements of the policy."
   value       = local.statements
 }
+
+output "trust" {
+  description = "Who may take the role, as JSON."
+  value       = aws_iam_role.deploy.assume_role_policy
+}
