@@ -329,6 +329,19 @@ def infra_iam(c: Context, check: bool = False) -> None:
     (permissions.check if check else permissions.write)(ROOT)
 
 
+@task(name="docs", help={"check": "exit 9 when a page is out of date; write nothing"})
+@command
+def infra_docs(c: Context, check: bool = False) -> None:
+    """Write the README of every Terraform module."""
+    from deploylib import report
+    from deploylib.infra import module_docs
+
+    if check:
+        module_docs.check(ROOT)
+    else:
+        report.say(f"written: {', '.join(module_docs.write(ROOT)) or 'nothing, all of them are up to date'}")
+
+
 @task(name="format")
 @command
 def infra_format(c: Context) -> None:
@@ -764,7 +777,7 @@ for name, tasks in {
     "env": (env_list, env_show, env_validate, env_doctor),
     "infra": (
         *(infra_bootstrap, infra_init, infra_plan, infra_apply, infra_destroy, infra_drift),
-        *(infra_status, infra_output, infra_tf, infra_unlock, infra_check, infra_iam, infra_format),
+        *(infra_status, infra_output, infra_tf, infra_unlock, infra_check, infra_iam, infra_docs, infra_format),
     ),
     "base": (base_refresh, base_status),
     "image": (image_promote, image_test, image_prune, image_clean),
