@@ -109,8 +109,10 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
 
     from deploylib.localaws.extension import (
         access,
+        caches,
         callers,
         databases,
+        discovery,
         logs,
         network,
         observation,
@@ -146,6 +148,8 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     names.install(chosen)
     repositories.install()
     databases.install(chosen, engine, addresses)
+    caches.install()
+    discovery.install()
     network.install()
     logs.install()
     access.install()
