@@ -182,7 +182,7 @@ def infra_plan(c: Context, env: str = "", check: bool = False, output: str = "te
     from deploylib.infra import together
 
     if env == "all":
-        every = together.each(config.names(ROOT), lambda name: _planned(name, keep=not check)[0])
+        every = together.each(together.here(ROOT), lambda name: _planned(name, keep=not check)[0])
         report.side_by_side(every, output=output)
         together.refuse(every, check=check)
         return
@@ -290,12 +290,10 @@ def infra_status(c: Context, env: str = "", check: bool = False, output: str = "
 @command
 def infra_tf(c: Context, env: str = "", secrets: bool = False, yes: bool = False, confirm: str = "") -> None:
     """Run another command of Terraform, given after --."""
-    import shlex
-
     from deploylib import config, report
     from deploylib.infra import passthrough
 
-    environment, words = config.load(ROOT, env), shlex.split(c.remainder)
+    environment, words = config.load(ROOT, env), passthrough.given(sys.argv, c.remainder)
     passthrough.check(words, environment, secrets=secrets)
     if passthrough.writes(words):
         report.confirmed(environment, f"terraform {' '.join(words)} in {environment.name}", yes=yes, confirm=confirm)

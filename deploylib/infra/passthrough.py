@@ -32,6 +32,12 @@ PASSED_ON = (*sorted(READING | WRITING), *(f"state {one}" for one in sorted(READ
 WITH_VARIABLES = frozenset({"console", "import"})
 
 
+def given(argv: Sequence[str], remainder: str) -> list[str]:
+    """Return the words after `--`: Invoke's *remainder* has lost what a shell had quoted, the command line has not."""
+    after = list(argv[argv.index("--") + 1 :]) if "--" in argv else []
+    return after if " ".join(after) == remainder else remainder.split()
+
+
 def writes(words: Sequence[str]) -> bool:
     """Whether `terraform WORDS` changes the state, and has to be confirmed."""
     return bool(WRITING & set(words[:1]) or WRITING_STATE & _below_state(words))

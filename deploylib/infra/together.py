@@ -5,15 +5,23 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from deploylib import config
 from deploylib.errors import DeployError, OutdatedError
 from deploylib.infra import runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from deploylib.infra.changes import Changes
 
 Result = TypeVar("Result")
+
+
+def here(root: Path) -> list[str]:
+    """Return every environment that can be asked: a local one counts when its local AWS was started."""
+    found = (config.load(root, name) for name in config.names(root))
+    return [one.name for one in found if not one.account.is_local or (root / config.LOCAL_CONFIG).is_file()]
 
 
 def each(names: Iterable[str], work: Callable[[str], Result]) -> dict[str, Result | DeployError]:
