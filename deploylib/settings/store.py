@@ -105,7 +105,7 @@ def below(ssm: SSMClient, folder: str, pace: Pace) -> tuple[Parameter, ...]:
 
 
 def listed(ssm: SSMClient, folder: str, pace: Pace) -> dict[str, Listed]:
-    """Return what is right below *folder*, by name. AWS may tell of the newest a moment late."""
+    """Return what is right below *folder*, by name. AWS answers this on a best-effort basis."""
     request: dict[str, Any] = {
         "ParameterFilters": [{"Key": "Path", "Option": "OneLevel", "Values": [folder]}],
         "MaxResults": LISTED_PER_CALL,
