@@ -3,7 +3,6 @@
 
 locals {
   aurora = startswith(var.engine, "aurora-")
-  port   = strcontains(var.engine, "mysql") ? 3306 : 5432
 
   # PostgreSQL's major version is the first number, MySQL's the first two.
   major  = strcontains(var.engine, "mysql") ? join(".", slice(concat(split(".", var.engine_version), ["0"]), 0, 2)) : split(".", var.engine_version)[0]
@@ -14,9 +13,11 @@ locals {
 
   database = local.aurora ? {
     address = one(aws_rds_cluster.this[*].endpoint)
+    port    = one(aws_rds_cluster.this[*].port)
     secret  = one(aws_rds_cluster.this[*].master_user_secret[0].secret_arn)
     } : {
     address = one(aws_db_instance.this[*].address)
+    port    = one(aws_db_instance.this[*].port)
     secret  = one(aws_db_instance.this[*].master_user_secret[0].secret_arn)
   }
 
@@ -43,8 +44,8 @@ resource "aws_vpc_security_group_ingress_rule" "client" {
   security_group_id            = aws_security_group.this.id
   description                  = "From ${each.key}"
   ip_protocol                  = "tcp"
-  from_port                    = local.port
-  to_port                      = local.port
+  from_port                    = local.database.port
+  to_port                      = local.database.port
   referenced_security_group_id = each.value
 }
 

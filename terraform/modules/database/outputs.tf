@@ -3,7 +3,7 @@ output "environment" {
   value = merge(
     {
       DB_HOST = local.database.address
-      DB_PORT = tostring(local.port)
+      DB_PORT = tostring(local.database.port)
       DB_NAME = var.database_name
       DB_USER = var.username
     },
