@@ -535,8 +535,8 @@ def params_set(
     report.table(f"Settings of {environment.name}", importing.COLUMNS, found.rows, output=output)
     if found.writes and environment.protected:
         report.confirmed(environment, f"Set {name} in {environment.name}", yes=yes, confirm=confirm)
-    written = importing.carry_out(account, found)
-    report.say(f"running tasks get it with: inv refresh --env {environment.name}" if written else "", output=output)
+    if importing.carry_out(account, found):
+        report.say(f"running tasks get it with: inv refresh --env {environment.name}", output=output)
 
 
 @task(
