@@ -136,7 +136,7 @@ def _definition(account: Account, description: Mapping[str, Any]) -> Mapping[str
 def _is_empty(account: Account, url: str) -> bool:
     """Whether the repository has no image, or is gone already."""
     try:
-        return not account.ecr.list_images(repositoryName=url.partition("/")[2], maxResults=1)["imageIds"]
+        return not account.ecr.describe_images(repositoryName=url.partition("/")[2], maxResults=1)["imageDetails"]
     except AwsError as error:
         if error.code == NO_REPOSITORY:
             return True
