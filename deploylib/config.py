@@ -355,8 +355,8 @@ class Environment:
 
     @property
     def state_bucket(self) -> str:
-        """The S3 bucket of the Terraform state; bucket names are global, so the account is in it."""
-        return self.account.state_bucket or f"{self.app.name}-{self.name}-terraform-{self.account.id}"
+        """The S3 bucket of the app's Terraform states in this account; bucket names are global."""
+        return self.account.state_bucket or f"{self.app.name}-terraform-{self.account.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ def exists(s3: S3Client, environment: Environment) -> bool:
     """Return whether the bucket is there. Raises `RefusedError` when it is somebody else's."""
     bucket = environment.state_bucket
     try:
-        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=environment.account.id)
+        found = s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=environment.account.id)
     except AwsError as error:
         if error.code in ABSENT:
             return False
@@ -88,7 +88,18 @@ def exists(s3: S3Client, environment: Environment) -> bool:
                 hint=f"set account.state_bucket in environments/{environment.name}.toml, or ask for s3:ListBucket",
             ) from error
         raise
+    _check_region(found.get("BucketRegion", ""), environment)
     return True
+
+
+def _check_region(found: str, environment: Environment) -> None:
+    """Terraform's backend would not find a bucket of another region."""
+    if found not in ("", environment.account.region):
+        raise RefusedError(
+            f"{environment.name}: the state bucket {environment.state_bucket} is in {found}, "
+            f"not in {environment.account.region}",
+            hint=f"set account.state_bucket in environments/{environment.name}.toml to another name",
+        )
 
 
 def bootstrap(s3: S3Client, environment: Environment) -> tuple[Step, ...]:

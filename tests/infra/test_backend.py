@@ -25,7 +25,7 @@ STG = Environment(
     account=Account(id="123456789012", region="ap-northeast-1"),
     images=Images(roles={"web": RoleImage(dockerfile="Dockerfile")}),
 )
-BUCKET = "shop-stg-terraform-123456789012"
+BUCKET = "shop-terraform-123456789012"
 READS = ("HeadBucket", "GetBucket", "GetPublicAccessBlock")
 
 
@@ -148,3 +148,19 @@ def _refuse(s3: S3Client, operation: str, code: str) -> None:
         raise AwsError(f"s3 refused {operation}: {code}", code=code)
 
     s3.meta.events.register_first(f"before-call.s3.{operation}", refused)
+
+
+def test_two_environments_of_an_account_share_the_bucket_and_not_the_state(s3: S3Client) -> None:
+    prd = replace(STG, name="prd")
+    backend.bootstrap(s3, STG)
+    assert not any(one.done for one in backend.bootstrap(s3, prd))
+    assert backend.settings(STG)["bucket"] == backend.settings(prd)["bucket"]
+    assert backend.settings(STG)["key"] != backend.settings(prd)["key"]
+
+
+def test_a_bucket_of_another_region_is_refused(s3: S3Client) -> None:
+    backend.bootstrap(s3, STG)
+    elsewhere = replace(STG, account=replace(STG.account, region="eu-west-1"))
+    with pytest.raises(RefusedError, match="is in ap-northeast-1, not in eu-west-1") as caught:
+        backend.exists(s3, elsewhere)
+    assert "account.state_bucket" in caught.value.hint

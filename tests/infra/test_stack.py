@@ -107,7 +107,7 @@ def test_the_wrong_account_is_refused_before_anything_is_made(bench: Bench) -> N
 def test_the_first_init_makes_the_bucket_and_says_so(bench: Bench) -> None:
     assert bench.open().init() is True
     assert bench.stand_in.commands == ["init"]
-    assert bench.told[0] == "shop-stg-terraform-123456789012: is there"
+    assert bench.told[0] == "shop-terraform-123456789012: is there"
 
 
 def test_init_is_left_out_when_nothing_changed(bench: Bench) -> None:
