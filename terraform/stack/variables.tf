@@ -47,10 +47,10 @@ variable "region" {
 }
 
 variable "network" {
-  description = <<-E
+  description = <<-EOT
     The VPC. `nat_gateways = 0`: tasks run in the public subnets with public addresses, else in the private ones. Append zones, never reorder them.
     `endpoints` are AWS services reached without the internet, `flow_logs` who talked to whom; modules/network/README.md says more.
-  E
+  EOT
   type = object({
     cidr         = optional(string, "10.0.0.0/16")
     zones        = optional(list(string), ["a", "c", "d"])
@@ -68,7 +68,7 @@ variable "network" {
 }
 
 variable "services" {
-  description = <<-E
+  description = <<-EOT
     Services by name. A container has either `role` (the image this project builds for that role; a deploy fills it in) or `image` (a side-car).
     `desired_count` is what the first deploy asks for. `database = true` gives a container DB_HOST, DB_PORT, DB_NAME, DB_USER and the secret DB_PASSWORD,
     of Aurora also DB_READER_HOST; `cache = true` REDIS_URL, REDIS_HOST, REDIS_PORT, and with replicas REDIS_READER_HOST.
@@ -77,7 +77,7 @@ variable "services" {
     `settings` names what `inv params.set` keeps for this environment: each becomes a secret of that name. `permissions` and `policies` are what the
     service's own role may do. `discovery` lets `clients` (services, scheduled tasks) connect to the `port` of a container; they are told where by
     SERVICE_HOST and SERVICE_PORT. modules/task/README.md and modules/service/README.md say what the other keys mean.
-  E
+  EOT
   type = map(object({
     cpu                   = optional(number, 256)
     memory                = optional(number, 512)
@@ -234,11 +234,11 @@ variable "services" {
 }
 
 variable "scheduled_tasks" {
-  description = <<-E
+  description = <<-EOT
     Tasks that a schedule starts, by name: `schedule` is `cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR)` in `time_zone`, or `rate(5 minutes)`. Nothing is started
     before the first deploy, nor with `enabled = false`. Containers are those of services, without a load balancer. modules/scheduled_task/README.md says what
     the other keys mean.
-  E
+  EOT
   type = map(object({
     schedule              = string
     enabled               = optional(bool, true)
@@ -328,11 +328,11 @@ variable "scheduled_tasks" {
 }
 
 variable "database" {
-  description = <<-E
+  description = <<-EOT
     The database; leave it out for none. `engine`: `postgres` or `mysql`, one instance (with a stand-by: `multi_az`), or `aurora-postgresql` or
     `aurora-mysql`, a cluster of `instances` (or of `serverless` capacity). RDS makes the password and changes it every `password_rotation_days`
     (tasks must be renewed then). modules/database/README.md says what each key means.
-  E
+  EOT
   type = object({
     engine                    = optional(string, "postgres")
     engine_version            = string
@@ -386,11 +386,11 @@ variable "parameters" {
 }
 
 variable "ci_identity" {
-  description = <<-E
+  description = <<-EOT
     CI systems whose jobs need no key: `signers` are `github`, `gitlab`, `circleci`; `jobs` says whose jobs are trusted, by the subjects of their
     tokens. The job named `deploy` may take the deploy role; another one with `policy_arns` gets a role of its own. modules/ci_identity/README.md
     says what each key means.
-  E
+  EOT
   type = object({
     signers = optional(map(object({
       arn          = optional(string)
@@ -410,11 +410,11 @@ variable "ci_identity" {
 }
 
 variable "deploy_role" {
-  description = <<-E
+  description = <<-EOT
     The role that releases, with just what a release needs (docs/iam.md). `trusted_principals` are the roles and users that may take it; without any,
     whoever the account's own policies allow. `build_parameters` are ARNs of parameters that image builds read. Without this there is none, unless
     ci_identity has a job `deploy`.
-  E
+  EOT
   type = object({
     trusted_principals   = optional(list(string), [])
     require_mfa          = optional(bool, false)
@@ -461,10 +461,10 @@ variable "zone_id" {
 }
 
 variable "load_balancer" {
-  description = <<-E
+  description = <<-EOT
     Who may come in (`clients`), how (`tls_policy`, `idle_timeout_seconds`, `web_acl_arn`), whether each request is written down (`access_logs`), and
     where a blue/green deployment shows its new version first (`test_listener`). modules/load_balancer/README.md says more.
-  E
+  EOT
   type = object({
     clients              = optional(set(string), ["0.0.0.0/0"])
     tls_policy           = optional(string)
@@ -538,10 +538,10 @@ variable "container_insights" {
 }
 
 variable "alarms" {
-  description = <<-E
+  description = <<-EOT
     Alarms, their topic and a dashboard; leave it out for none. `emails` and `webhooks` are told, `topic_arn` names a topic that is there already.
     modules/observability/README.md says what the thresholds mean, and `patience`.
-  E
+  EOT
   type = object({
     emails      = optional(set(string), [])
     webhooks    = optional(set(string), [])

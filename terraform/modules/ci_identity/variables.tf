@@ -9,11 +9,11 @@ variable "name" {
 }
 
 variable "signers" {
-  description = <<-E
+  description = <<-EOT
     Who signs tokens: `github`, `gitlab`, `circleci`. `arn` adopts the provider that the account has already; `url` is of a GitLab or GitHub Enterprise
     of one's own; `organization` is CircleCI's organization id, part of its URL and its audience; `audience` is what a job asks its token for, when it
     is not the usual one.
-  E
+  EOT
   type = map(object({
     arn          = optional(string)
     url          = optional(string)
@@ -50,12 +50,12 @@ variable "signers" {
 }
 
 variable "jobs" {
-  description = <<-E
+  description = <<-EOT
     Kinds of jobs, by name. `trusted` says which jobs these are: subjects of their tokens, by signer. GitHub: `repo:acme/shop:environment:stg` or
     `repo:acme/shop:ref:refs/heads/main`. GitLab: `project_path:acme/shop:ref_type:branch:ref:main`. CircleCI: `org/ORGANIZATION/project/PROJECT/user/*`.
     A `*` stands for anything, but never in what names the project. With `policy_arns` there is a role for them; without, the output
     `web_identities` tells a role that is made elsewhere whom to trust.
-  E
+  EOT
   type = map(object({
     trusted         = map(list(string))
     policy_arns     = optional(list(string), [])

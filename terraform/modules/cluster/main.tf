@@ -1,6 +1,8 @@
 # The cluster, where its tasks find capacity, and the log groups of its services.
 
 resource "aws_ecs_cluster" "this" {
+  # checkov:skip=CKV_AWS_65:container_insights is the environment's choice: it costs by the metric
+  # checkov:skip=CKV_AWS_224:exec_logging is the environment's choice, with a key or without
   name = var.name
 
   setting {
@@ -35,6 +37,7 @@ resource "aws_ecs_cluster_capacity_providers" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "service" {
+  # checkov:skip=CKV_AWS_338:log_retention_days is the environment's choice; prd says a year
   for_each = var.services
 
   name              = "${var.log_prefix}/${each.key}"

@@ -19,6 +19,7 @@ locals {
 }
 
 resource "aws_ssm_parameter" "this" {
+  # checkov:skip=CKV2_AWS_34:nothing in it is secret, and a plan shall show what changes
   name           = "/${var.app}/${var.environment}/contract"
   description    = "What a deploy of ${var.app} to ${var.environment} needs to know"
   type           = "String"

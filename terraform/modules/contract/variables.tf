@@ -54,10 +54,10 @@ variable "url" {
 }
 
 variable "services" {
-  description = <<-E
+  description = <<-EOT
     Services by their short name. `load_balancer` is what a deployment that swaps target groups needs: the container and port that get the requests, the
     target groups (the live one first), the listener that users come in by, and the one to test on.
-  E
+  EOT
   type = map(object({
     name             = string
     family           = string

@@ -51,6 +51,7 @@ resource "aws_vpc_security_group_ingress_rule" "client" {
 
 # RDS would make log groups that nothing ever removes.
 resource "aws_cloudwatch_log_group" "this" {
+  # checkov:skip=CKV_AWS_338:log_retention_days is the environment's choice; prd says a year
   for_each = var.log_exports
 
   name              = "/aws/rds/${local.aurora ? "cluster" : "instance"}/${var.name}/${each.key}"
@@ -104,11 +105,14 @@ resource "aws_rds_cluster_parameter_group" "this" {
 }
 
 resource "aws_db_instance" "this" {
+  # checkov:skip=CKV_AWS_118:enhanced monitoring costs by the instance; Performance Insights shows what it is asked for
+  # checkov:skip=CKV_AWS_354:kms_key_arn is the environment's choice
   count = local.aurora ? 0 : 1
 
   identifier                            = var.name
   engine                                = var.engine
   engine_version                        = var.engine_version
+  auto_minor_version_upgrade            = true
   allow_major_version_upgrade           = true # its number is written down: whoever raises it means it
   instance_class                        = var.instance_class
   allocated_storage                     = var.allocated_storage_gib
@@ -144,6 +148,8 @@ resource "aws_db_instance" "this" {
 }
 
 resource "aws_rds_cluster" "this" {
+  # checkov:skip=CKV_AWS_162:applications sign in with the password that RDS keeps
+  # checkov:skip=CKV2_AWS_8:RDS makes the backups itself (backup_retention_days)
   count = local.aurora ? 1 : 0
 
   cluster_identifier              = var.name
@@ -186,12 +192,15 @@ resource "aws_rds_cluster" "this" {
 }
 
 resource "aws_rds_cluster_instance" "this" {
+  # checkov:skip=CKV_AWS_118:enhanced monitoring costs by the instance; Performance Insights shows what it is asked for
+  # checkov:skip=CKV_AWS_354:kms_key_arn is the environment's choice
   for_each = local.members
 
   identifier                            = each.key
   cluster_identifier                    = aws_rds_cluster.this[0].id
   engine                                = var.engine
   engine_version                        = aws_rds_cluster.this[0].engine_version
+  auto_minor_version_upgrade            = true
   instance_class                        = var.serverless == null ? var.instance_class : "db.serverless"
   db_subnet_group_name                  = aws_db_subnet_group.this.name
   promotion_tier                        = each.value - 1
@@ -204,6 +213,7 @@ resource "aws_rds_cluster_instance" "this" {
 
 # RDS would change the password every seven days. A container reads it at its start only, so each change needs new tasks.
 resource "aws_secretsmanager_secret_rotation" "password" {
+  # checkov:skip=CKV_AWS_304:each change needs new tasks: password_rotation_days is the environment's choice
   secret_id          = local.database.secret
   rotate_immediately = false
 

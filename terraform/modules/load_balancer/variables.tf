@@ -45,10 +45,10 @@ variable "certificate_arn" {
 }
 
 variable "dns" {
-  description = <<-E
+  description = <<-EOT
     A hosted zone of Route 53 in this account, and the names in it that lead here (the first is the application's, a wildcard may follow). Without
     `certificate_arn` a certificate for them is made and proved by records in the zone.
-  E
+  EOT
   type = object({
     zone_id = string
     names   = list(string)
@@ -159,10 +159,10 @@ variable "deletion_protection" {
 }
 
 variable "targets" {
-  description = <<-E
+  description = <<-EOT
     What stands behind the load balancer, by service. The one without `route` gets all that no route matches. `blue_green` gives it a second
     target group, and leaves to its deployments which of the two serves.
-  E
+  EOT
   type = map(object({
     port                         = number
     deregistration_delay_seconds = number

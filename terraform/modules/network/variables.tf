@@ -54,10 +54,10 @@ variable "nat_gateways" {
 }
 
 variable "endpoints" {
-  description = <<-E
+  description = <<-EOT
     AWS services that the VPC reaches without the internet, by the last part of the endpoint's name: `s3`, `ecr.api`, `ecr.dkr`, `logs`, `ssm`,
     `secretsmanager`. `s3` and `dynamodb` are free gateways; each other one is an interface that costs by the hour in every zone.
-  E
+  EOT
   type        = set(string)
   default     = []
   nullable    = false

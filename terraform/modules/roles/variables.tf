@@ -70,10 +70,10 @@ variable "kms_key_arns" {
 }
 
 variable "tasks" {
-  description = <<-E
+  description = <<-EOT
     What each service and scheduled task may do by itself, by name; every one gets a role. `permissions` are statements that allow, `policies` ARNs of
     managed policies; with `execute_command` a shell can be opened in its tasks.
-  E
+  EOT
   type = map(object({
     permissions = optional(list(object({
       actions    = list(string)

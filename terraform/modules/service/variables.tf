@@ -57,10 +57,10 @@ variable "load_balancer" {
 }
 
 variable "deployment" {
-  description = <<-E
+  description = <<-EOT
     How far a rollout may go below and above the desired count, in percent; and what ends it beside the circuit breaker: `errors_per_minute`, when the
     application answers with more 5xx than that, and `alarms`, when one of these CloudWatch alarms (by name) goes off.
-  E
+  EOT
   type = object({
     minimum_healthy_percent = optional(number, 100)
     maximum_percent         = optional(number, 200)
@@ -92,10 +92,10 @@ variable "deployment" {
 }
 
 variable "capacity" {
-  description = <<-E
+  description = <<-EOT
     How tasks are divided between Fargate and Fargate Spot: the first `on_demand_base` are on demand, the others by weight. Without it all are on demand.
     From none to some, or back, AWS wants a new service: decide it before the first deploy.
-  E
+  EOT
   type = object({
     on_demand_base   = optional(number, 0)
     on_demand_weight = optional(number, 1)
@@ -117,10 +117,10 @@ variable "capacity" {
 }
 
 variable "scaling" {
-  description = <<-E
+  description = <<-EOT
     Between how many tasks the auto scaling moves, and what it keeps: `cpu_percent` and `memory_percent` of the tasks, `requests_per_task` a minute. It
     waits `scale_out_seconds` and `scale_in_seconds` after a step. Without it the desired count is changed by hand only.
-  E
+  EOT
   type = object({
     minimum           = number
     maximum           = number

@@ -97,6 +97,7 @@ resource "aws_ecs_task_definition" "template" {
 }
 
 resource "aws_security_group" "tasks" {
+  # checkov:skip=CKV2_AWS_5:the service or the schedule of the task attaches it
   name        = var.name
   description = "Tasks of ${var.name}"
   vpc_id      = var.vpc_id

@@ -90,12 +90,12 @@ variable "ephemeral_storage_gib" {
 }
 
 variable "containers" {
-  description = <<-E
+  description = <<-EOT
     Containers by name. Either `role`: the image this project builds for that role, filled in by a deploy; or `image`: a side-car, Terraform's.
     `cpu` (units), `memory` and `memory_reservation` (MiB) divide the task's. `mounts` maps a path to the name of an empty volume that lives as long as
     the task, with `:ro` at its end if nothing may be written there; containers that name the same one share it. `read_only_root` leaves only those to
     write to. `environment_files` are ARNs of objects in S3. `init` runs an init process, which reaps what the application leaves.
-  E
+  EOT
   type = map(object({
     role                 = optional(string)
     image                = optional(string)
