@@ -310,12 +310,14 @@ def infra_unlock(c: Context, lock: str, env: str = "") -> None:
 @task(name="check")
 @command
 def infra_check(c: Context) -> None:
-    """Check the Terraform code: format, validity, its own tests."""
-    from deploylib.infra import quality
-    from deploylib.toolchain import machine, provider_mirror, terraform
+    """Check the Terraform code: format, its own tests, the policy."""
+    from deploylib.infra import policy, quality
+    from deploylib.toolchain import machine, provider_mirror, python_environment, terraform
 
-    program = terraform.find(ROOT)
-    quality.check(ROOT, program.program, provider_mirror.environment(ROOT, machine.this(), program), print)
+    this, program, judge = machine.this(), terraform.find(ROOT), python_environment.policy(ROOT)
+    quality.check(ROOT, program.program, provider_mirror.environment(ROOT, this, program), print)
+    python_environment.ensure(judge, this, print)
+    policy.check(ROOT, str(judge.path / "bin" / "checkov"), print)
 
 
 @task(name="iam", help={"check": "exit 9 when the document is out of date; write nothing"})
