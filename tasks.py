@@ -67,8 +67,9 @@ def deploy(
     environment = config.load(ROOT, env)
     commit = checkout.observe(ROOT, environment.app.path)
     checkout.refuse_dirty(commit, allow=allow_dirty or bool(environment.promote_from))
+    account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
-        proposed = releases.propose(environment, aws.signed_in(environment), commit, number=release)
+        proposed = releases.propose(environment, account, commit, number=release)
     report.plan(proposed.plan, output=output)
     if dry_run or proposed.plan.nothing_to_do:
         return
@@ -150,6 +151,7 @@ def env_doctor(c: Context, env: str = "", output: str = "text") -> None:
     """Check that everything is here that the commands need."""
     from deploylib import doctor, report
 
+    doctor.knock(doctor.Place(root=ROOT), env)
     with report.waiting("Looking around"):
         rows = doctor.examine(doctor.Place(root=ROOT), env)
     report.health(rows, output=output)
@@ -372,8 +374,9 @@ def base_status(c: Context, env: str = "", check: bool = False, output: str = "t
 
     environment = config.load(ROOT, env)
     commit = checkout.observe(ROOT, environment.app.path)
+    account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
-        found = staleness.look(aws.signed_in(environment), environment, commit)
+        found = staleness.look(account, environment, commit)
     report.base(found, output=output)
     if check:
         staleness.refuse_stale(found)
