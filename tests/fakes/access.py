@@ -34,10 +34,12 @@ class Policy:
             return ""
         asked = authorization.checks(service, operation, request, self.where)
         assert asked is not None, f"what IAM is asked about {service}:{operation} is not written down"
-        return next((one.action for one in asked if not self._allows(one)), "")
+        return next((one.action for one in asked if not allows(self.document, one)), "")
 
-    def _allows(self, check: Check) -> bool:
-        return any(_matches(one, check) for one in self.document["Statement"])
+
+def allows(document: Mapping[str, Any], check: Check) -> bool:
+    """Whether a statement of the policy allows it."""
+    return any(_matches(one, check) for one in document["Statement"])
 
 
 def _matches(statement: Mapping[str, Any], check: Check) -> bool:

@@ -9,6 +9,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.dynamodb import FakeDynamo
 from tests.fakes.ecr import FakeEcr
 from tests.fakes.ecs import FakeEcs
+from tests.fakes.iam import FakeIam
 from tests.fakes.logs import FakeLogs
 from tests.fakes.schedules import FakeEvents, FakeScheduler
 from tests.fakes.ssm import FakeSsm
@@ -16,6 +17,7 @@ from tests.fakes.sts import FakeSts
 
 if TYPE_CHECKING:
     from deploylib.aws import Account
+    from deploylib.sign_in import Way
     from tests.fakes.access import Policy
     from tests.fakes.door import Call
 
@@ -32,6 +34,8 @@ class FakeAccount:
         self.account_id, self.region = account_id, region
         self.logs = FakeLogs(self.clock, calls=self.calls, log=self.log)
         self.sts = FakeSts(self.clock, account_id=account_id, calls=self.calls, log=self.log)
+        self.iam = FakeIam(self.clock, calls=self.calls, log=self.log)
+        self.way: Way | None = None
         self.ssm = FakeSsm(self.clock, calls=self.calls, log=self.log)
         self.ecr = FakeEcr(self.clock, account_id=account_id, region=region, calls=self.calls, log=self.log)
         self.dynamodb = FakeDynamo(self.clock, calls=self.calls, log=self.log)

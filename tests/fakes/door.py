@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.fakes.access import Policy
     from tests.fakes.clock import FakeClock
 
-READS = ("describe_", "get_", "list_", "batch_get_", "batch_check_", "query")
+READS = ("describe_", "get_", "list_", "batch_get_", "batch_check_", "query", "simulate_")
 
 Request = dict[str, Any]
 Response = dict[str, Any]
