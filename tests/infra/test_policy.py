@@ -1,4 +1,4 @@
-"""What a scanner of the Terraform code says, and what is made of it. This one is a script that repeats what it is told."""
+"""What a scanner of the Terraform code says, and what is made of it. This one is a script that says what it is told."""
 
 from __future__ import annotations
 
