@@ -89,9 +89,9 @@ def examine(place: Place, environment: str = "", *, doors: Doors = Doors()) -> t
 def knock(place: Place, environment: str) -> None:
     """Sign in where a person has to type a code, before anything is displayed; `examine` says what goes wrong."""
     with contextlib.suppress(DeployError):
-        role = config.load(place.root, environment, variables={}).account.role
-        if role and role.mfa_serial:
-            aws.signed_in(config.load(place.root, environment, variables={}))
+        found = config.load(place.root, environment, variables={}) if environment else None
+        if found and found.account.role and found.account.role.mfa_serial:
+            aws.signed_in(found)
 
 
 def refuse_missing(rows: Iterable[Row], repeat: str) -> None:
