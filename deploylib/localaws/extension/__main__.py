@@ -109,6 +109,7 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
 
     from deploylib.localaws.extension import (
         access,
+        alarms,
         caches,
         callers,
         databases,
@@ -118,6 +119,7 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
         observation,
         operations,
         repositories,
+        scaling,
         shutdown,
         targets,
     )
@@ -148,10 +150,12 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     names.install(chosen)
     repositories.install()
     databases.install(chosen, engine, addresses)
+    alarms.install()
     caches.install()
     discovery.install()
     network.install()
     logs.install()
+    scaling.install()
     access.install()
     callers.install(chosen.instance)
     observation.install(CallLog(chosen.calls_file))
