@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
 
 from ministack.services import cloudwatch
 
 from deploylib.localaws.extension import patching
+from deploylib.localaws.extension.alarm_fields import KEPT, kept, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-MEMBER = re.compile(r"<member><AlarmName>(?P<name>.*?)</AlarmName>.*?</member>", re.DOTALL)
-KEPT = "_asked"
-NOT_TOLD = re.compile(r"Action|Version|AlarmName|Tags[.].*")
-Tree = dict[str, Any]
+    from collections.abc import Callable
 
 
 def install() -> None:
@@ -31,7 +25,7 @@ def install() -> None:
         answer = original(params, *rest)
         asked = {name: value[0] if isinstance(value, list) else value for name, value in params.items()}
         if alarm := cloudwatch._alarms.get(asked.get("AlarmName", "")):
-            alarm[KEPT] = {name: value for name, value in asked.items() if not NOT_TOLD.fullmatch(name)}
+            alarm[KEPT] = kept(asked)
         return answer
 
     @patching.wrap(cloudwatch, "_describe_alarms(params, cbor_data, is_cbor, is_json)")
@@ -39,37 +33,4 @@ def install() -> None:
         status, headers, body = original(*args)
         if b"<DescribeAlarmsResult>" not in body:
             return status, headers, body
-        return status, headers, MEMBER.sub(_told, body.decode()).encode()
-
-
-def _told(member: re.Match[str]) -> str:
-    alarm = cloudwatch._alarms.get(member["name"]) or {}
-    if KEPT not in alarm:
-        return member[0]
-    ours = {"AlarmName": alarm["AlarmName"], "AlarmArn": alarm["AlarmArn"], "StateValue": alarm["StateValue"]}
-    return f"<member>{rendered(tree({**ours, **alarm[KEPT]}))}</member>"
-
-
-def tree(fields: Mapping[str, str]) -> Tree:
-    """Return *fields* of the Query protocol, `Dimensions.member.1.Name`, as what they stand for."""
-    root: Tree = {}
-    for name, value in fields.items():
-        *way, last = name.split(".")
-        branch = root
-        for step in way:
-            branch = branch.setdefault(step, {})
-        branch[last] = value
-    return root
-
-
-def rendered(branch: Tree) -> str:
-    """Return *branch* as XML; the numbers below `member` are places in a list."""
-    return "".join(f"<{name}>{_content(value)}</{name}>" for name, one in branch.items() for value in _each(name, one))
-
-
-def _each(name: str, value: Any) -> list[Any]:
-    return [value[place] for place in sorted(value, key=int)] if name == "member" else [value]
-
-
-def _content(value: Any) -> str:
-    return rendered(value) if isinstance(value, dict) else escape(str(value))
+        return status, headers, told(body.decode(), cloudwatch._alarms).encode()
