@@ -312,7 +312,7 @@ def infra_unlock(c: Context, lock: str, env: str = "") -> None:
 @task(name="check")
 @command
 def infra_check(c: Context) -> None:
-    """Check the Terraform code: format, its own tests, the policy."""
+    """Check the Terraform code: format, tests, policy."""
     from deploylib.infra import policy, quality
     from deploylib.toolchain import machine, provider_mirror, python_environment, terraform
 
