@@ -97,6 +97,11 @@ def test_everything_that_a_module_takes_and_gives_is_described(folder: Path) -> 
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=module_id)
+def test_every_module_says_what_it_is_for(folder: Path) -> None:
+    assert module_docs.read(folder).intro
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=module_id)
 def test_everything_that_a_module_takes_has_a_type(folder: Path) -> None:
     assert [one.name for one in module_docs.read(folder).of("variable") if "type" not in one.attributes] == []
 

@@ -1,3 +1,5 @@
+# Who the tasks are: what ECS does before and beside an application, and what each application itself may do.
+
 data "aws_partition" "this" {}
 
 locals {
