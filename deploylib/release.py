@@ -180,6 +180,7 @@ def restart(release: Release) -> Generator[events.Event, None, None]:
         calls=_calls(release),
         url=release.plan.contract.url,
         services=tuple(one.key for one in release.plan.moving),
+        restarted=True,
     )
 
 

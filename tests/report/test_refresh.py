@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from deploylib.report import documents, lines
+from deploylib import events
+from deploylib.report import board, documents, lines, sentences
 from deploylib.report.plans import plan as show_plan
 
 if TYPE_CHECKING:
@@ -43,3 +44,9 @@ def test_a_refresh_is_a_plan_for_a_machine_too(plan: Callable[..., Plan], servic
         ("job", "unchanged"),
     ]
     assert lines.parse(json.dumps(document)) == planned
+
+
+def test_the_end_of_a_refresh_says_that_nothing_was_released() -> None:
+    done = events.Completed(seconds=12.0, calls=9, services=("web",), restarted=True)
+    assert sentences.sentence(done) == "restarted in 12 s, 9 calls to AWS"
+    assert board.after(done, board.Board()).closing == ("Restarted in 12 s, 9 calls to AWS",)
