@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deploylib import aws, config
 from deploylib.errors import AwsError
 from deploylib.settings import store
+from tests.fakes import world as worlds
 from tests.fakes.account import FakeAccount
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from types_boto3_ssm.client import SSMClient
 
 NAMES = [f"/guestbook/stg/settings/S{number:03}" for number in range(25)]
@@ -142,3 +146,11 @@ def _everything(error: BaseException) -> str:
     """Return what a traceback would print: the error, and what it came from unless that is suppressed."""
     below: Any = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return f"{error!r} {getattr(error, '__notes__', '')} {_everything(below) if below else ''}"
+
+
+def test_the_real_client_slows_down_by_itself_as_well(tmp_path: Path) -> None:
+    (tmp_path / "aws.ini").write_text("[profile deploy]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    signing_in = config.Account(id="1" * 12, region="ap-northeast-1", profile="deploy", config_file="aws.ini")
+    account = aws.signed_in(worlds.environment(tmp_path, account=signing_in))
+    assert account.ssm.meta.config.retries["mode"] == "adaptive"  # type: ignore[attr-defined]  # its types miss it
+    assert account.ecs.meta.config.retries["mode"] == "standard"  # type: ignore[attr-defined]
