@@ -126,27 +126,3 @@ run "other_accounts_pull_or_push_as_said" {
     error_message = "the policy is on the images' repository"
   }
 }
-
-run "everybody_is_refused" {
-  command = plan
-
-  variables {
-    pull_principals = ["*"]
-    push_principals = ["arn:aws:iam::*:root"]
-    kms_key_arn     = "alias/images"
-  }
-
-  expect_failures = [var.pull_principals, var.push_principals, var.kms_key_arn]
-}
-
-run "nonsense_is_refused" {
-  command = plan
-
-  variables {
-    name          = "Shop"
-    untagged_days = 0
-    cache_days    = 0
-  }
-
-  expect_failures = [var.name, var.untagged_days, var.cache_days]
-}
