@@ -53,26 +53,3 @@ run "nothing_is_made_of_nothing" {
     error_message = "there is no parameter by default"
   }
 }
-
-run "nonsense_is_refused" {
-  command = plan
-
-  variables {
-    path            = "/aws/stg"
-    plain           = { "DB HOST" = "db.example.com", EMPTY = "" }
-    kms_key_arn     = "alias/shop"
-    secret_versions = {}
-  }
-
-  expect_failures = [var.path, var.plain, var.kms_key_arn]
-}
-
-run "a_version_that_is_none_is_refused" {
-  command = plan
-
-  variables {
-    secret_versions = { TOKEN = 0, DB_HOST = 1 }
-  }
-
-  expect_failures = [var.secret_versions]
-}
