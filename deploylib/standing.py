@@ -12,12 +12,10 @@ from deploylib.errors import AwsError, ContractError, OutdatedError
 from deploylib.infra import usage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Collection, Sequence
 
     from deploylib.aws import Account
     from deploylib.config import Environment
-    from deploylib.contract import Contract
     from deploylib.infra.changes import Changes
     from deploylib.plan import LiveService
 
@@ -108,7 +106,7 @@ def _without_images(definition: taskdef.Definition, managed: Collection[str]) ->
 
 
 def _uses(account: Account, environment: Environment) -> tuple[usage.Use, ...]:
-    """Return what each released service uses; what the contract names and ECS does not have uses nothing."""
+    """Return what each released service and scheduled task uses; what ECS does not have uses nothing."""
     try:
         contract = contracts.read(account.ssm, environment.contract_parameter)
         described = rollout.describe(account.ecs, contract.cluster, [one.name for one in contract.services.values()])
@@ -118,19 +116,25 @@ def _uses(account: Account, environment: Environment) -> tuple[usage.Use, ...]:
         if error.code != NO_CLUSTER:
             raise
         return ()
-    released = [one for one in described.values() if _is_released(one, contract)]
+    services = [one for one in described.values() if taskdef.family(one["taskDefinition"]) in contract.families]
+    families = [one.family for one in contract.scheduled_tasks.values()]
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-        return tuple(pool.map(lambda one: usage.use(one, _definition(account, one)), released))
+        running = pool.map(lambda one: _definition(account, one["taskDefinition"]), services)
+        scheduled = pool.map(lambda one: _definition(account, one), families)
+        return (
+            *(usage.use(one, service) for one, service in zip(running, services, strict=True) if one),
+            *(usage.use(one) for one in scheduled if one),
+        )
 
 
-def _is_released(description: Mapping[str, Any], contract: Contract) -> bool:
-    families = {one.family for one in contract.services.values()}
-    return taskdef.family(str(description["taskDefinition"])) in families
-
-
-def _definition(account: Account, description: Mapping[str, Any]) -> Mapping[str, Any]:
-    answer = account.ecs.describe_task_definition(taskDefinition=description["taskDefinition"])
-    return {key: value for key, value in answer["taskDefinition"].items() if key not in taskdef.OWN}
+def _definition(account: Account, name: str) -> taskdef.Definition | None:
+    """Return the task definition with that ARN, or the newest of that family, if there is one."""
+    try:
+        return account.ecs.describe_task_definition(taskDefinition=name)["taskDefinition"]
+    except AwsError as error:
+        if error.code not in observe.GONE:
+            raise
+        return None
 
 
 def _is_empty(account: Account, url: str) -> bool:

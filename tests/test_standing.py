@@ -129,3 +129,15 @@ def test_a_repository_holds_data_when_it_has_images(
         world.aws.ecr.have("other", f"web-{number}")
     (marked,) = standing.marked(change("aws_ecr_repository", url, Danger.DATA), world.account, environment).changes
     assert marked.dangers == dangers
+
+
+def test_what_a_scheduled_task_starts_with_is_in_use_too(environment: Environment) -> None:
+    world = worlds.world(released=False)
+    job = world.contract_document()["services"]["job"]
+    schedules = {"nightly": {**job, "schedule": "nightly"}, "never": {**job, "family": "never", "schedule": "never"}}
+    world.aws.ssm.give(worlds.PARAMETER, json.dumps({**world.contract_document(), "scheduled_tasks": schedules}))
+    group = change("aws_cloudwatch_log_group", world.specs["job"].log_group)
+    assert standing.marked(group, world.account, environment).changes[0].used_by == ()
+    world.push(1)
+    world.register("job", 1)
+    assert standing.marked(group, world.account, environment).changes[0].used_by == (f"{worlds.JOB}:1",)

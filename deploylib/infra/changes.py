@@ -192,7 +192,7 @@ DEPLOYS = {
     "aws_ecs_service": frozenset({"task_definition", "desired_count", "load_balancer"}),
     "aws_lb_listener": frozenset({"default_action"}),
     "aws_lb_listener_rule": frozenset({"action"}),
-    "aws_scheduler_schedule": frozenset({"target"}),
+    "aws_scheduler_schedule": frozenset({"state", "target"}),
 }
 
 # How an object is called by what uses it. What is not here is used through others, or in an order that Terraform knows.

@@ -26,7 +26,7 @@ ENDS = ("", ":", "@")  # a secret's ARN goes on with its key, a repository's URL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What one service runs with: every value of its *revision* (as `FAMILY:NUMBER`), and of the service itself."""
+    """What runs: every value of its *revision* (`FAMILY:NUMBER`), and of the *service* itself, if it is one."""
 
     service: str
     revision: str
@@ -34,13 +34,14 @@ class Use:
     of_service: frozenset[str] = frozenset()
 
 
-def use(description: Mapping[str, Any], definition: Mapping[str, Any]) -> Use:
-    """Return what a service uses that ECS describes so, with its task definition."""
+def use(definition: Mapping[str, Any], service: Mapping[str, Any] | None = None) -> Use:
+    """Return what a task definition uses, and the *service* that runs it, both as ECS describes them."""
+    described = service or {}
     return Use(
-        service=str(description["serviceName"]),
-        revision=str(description["taskDefinition"]).rpartition("/")[2],
+        service=str(described.get("serviceName", "")),
+        revision=str(definition["taskDefinitionArn"]).rpartition("/")[2],
         of_revision=frozenset(_texts(definition)),
-        of_service=frozenset(_texts({key: description.get(key) for key in OF_A_SERVICE})),
+        of_service=frozenset(_texts({key: described.get(key) for key in OF_A_SERVICE})),
     )
 
 

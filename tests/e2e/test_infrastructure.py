@@ -148,7 +148,8 @@ def test_plan_is_refused_when_the_world_moved_and_what_is_needed_is_not_destroye
         project.git("checkout", "--", "environments")
         for address in tainted:
             project.inv("infra.tf", *YES, "--", "untaint", address)
-    project.inv("infra.plan", *LOCAL, "--check")
+    assert "Nothing to change" in project.inv("infra.plan", *LOCAL).out
+    assert "waits" not in project.inv("infra.status", *LOCAL).out
     assert service(account, WEB)["desiredCount"] == 2
 
 

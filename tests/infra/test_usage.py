@@ -11,6 +11,7 @@ ROLE = "arn:aws:iam::111111111111:role/shop-web"
 SECRET = "arn:aws:secretsmanager:ap-northeast-1:111111111111:secret:db-AbCdEf"
 REPOSITORY = "111111111111.dkr.ecr.ap-northeast-1.amazonaws.com/shop"
 REVISION = {
+    "taskDefinitionArn": "arn:aws:ecs:ap-northeast-1:111111111111:task-definition/shop-web:7",
     "taskRoleArn": ROLE,
     "containerDefinitions": [
         {
@@ -24,7 +25,6 @@ REVISION = {
 }
 SERVICE = {
     "serviceName": "shop-web",
-    "taskDefinition": "arn:aws:ecs:ap-northeast-1:111111111111:task-definition/shop-web:7",
     "networkConfiguration": {"awsvpcConfiguration": {"securityGroups": ["sg-1"], "subnets": ["subnet-1"]}},
     "loadBalancers": [{"targetGroupArn": "arn:target"}],
 }
@@ -32,7 +32,12 @@ SERVICE = {
 
 @pytest.fixture
 def live() -> Use:
-    return use(SERVICE, REVISION)
+    return use(REVISION, SERVICE)
+
+
+def test_a_scheduled_task_has_no_service() -> None:
+    (marked,) = mark(Changes(changes=(change("aws_iam_role", ROLE),)), [use(REVISION)]).changes
+    assert marked.used_by == ("shop-web:7",)
 
 
 def change(kind: str, *identifiers: str, action: Action = Action.DELETE) -> Change:
