@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ASSUME = "AssumeRole"
+TLS = "127.0.0.1", True
 UNAUTHORIZED, DENIED = 401, 403
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="localaws",service="ecr"'}
 Answer = tuple[int, dict[str, str], bytes]
@@ -47,7 +48,7 @@ class Call:
 def install() -> None:
     """Ask IAM before a role's call is answered."""
     patching.require(app, "detect_service", "_routing_params", "extract_region")
-    patching.require(iam_evaluator, "enforce", "evaluate_trust_policy", "EvalContext")
+    patching.require(iam_evaluator, "enforce", "evaluate_trust_policy", "EvalContext", "pin_request_origin")
     patching.require(sts, "_sessions")
     passwords: dict[str, str] = {}
     _install_api()
@@ -100,13 +101,20 @@ def _denied(key: str, call: Call, request_id: str) -> Answer | None:
             return app._credential_failure(call.service, check.action, request_id, refused, call.headers)
         if refused is not None:
             return iam_actions.access_denied_response(
-                call.service, check.action, refused.principal_arn, request_id, resource_arn=check.resource
+                call.service,
+                check.action,
+                refused.principal_arn,
+                request_id,
+                resource_arn=check.resource,
+                explicit_deny=refused.decision == "Deny",
             )
     return None
 
 
 def _refused(key: str, service: str, check: Check) -> Any:
+    """Return why not. This endpoint stands for one with TLS, which policies of buckets may ask for."""
     region = responses.get_region()
+    iam_evaluator.pin_request_origin(*TLS)
     return iam_evaluator.enforce(
         key, check.action, service, region, resource_arn=check.resource, service_context=dict(check.keys)
     )

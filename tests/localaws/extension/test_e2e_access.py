@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import subprocess
+import tarfile
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -155,25 +158,82 @@ def test_an_external_id_has_to_be_the_right_one(emulator: Emulator) -> None:
             role.assume(**wrong)
 
 
-def test_the_registry_knows_whose_password_it_is(emulator: Emulator, image: str, tmp_path: Path) -> None:
-    made = root(emulator, "ecr").create_repository(repositoryName="shop")["repository"]
-    name, on = f"{made['repositoryUri']}:v1", arn("ecr", "repository/shop")
+def test_a_bucket_that_takes_only_tls_takes_ours(emulator: Emulator) -> None:
+    s3, everything = root(emulator, "s3"), "arn:aws:s3:::shop-state/*"
+    s3.create_bucket(Bucket="shop-state", CreateBucketConfiguration={"LocationConstraint": REGION})
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": everything, "Condition": plain}
+    s3.put_bucket_policy(Bucket="shop-state", Policy=document(deny))
+    mine = Role(emulator, "writer", allow("s3:PutObject", on=everything)).client("s3")
+    mine.put_object(Bucket="shop-state", Key="a", Body=b"it")
+    refused(mine.get_object, Bucket="shop-state", Key="a")
+
+
+PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+PUSH = (
+    *("ecr:BatchCheckLayerAvailability", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload"),
+    *("ecr:PutImage", "ecr:UploadLayerPart"),
+)
+
+
+@pytest.fixture(scope="module")
+def repository(emulator: Emulator) -> str:
+    return str(root(emulator, "ecr").create_repository(repositoryName="shop")["repository"]["repositoryUri"])
+
+
+def engine(emulator: Emulator, name: str, *actions: str) -> Role:
+    """Return a role that may sign in to the registry and do *actions* with the repository."""
     token = allow("ecr:GetAuthorizationToken", on="*")
-    pull = allow("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", on=on)
-    push = ("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "BatchCheckLayerAvailability", "PutImage")
-    pusher = Role(emulator, "pusher", token, pull, allow(*(f"ecr:{one}" for one in push), on=on))
-    puller = Role(emulator, "puller", token, pull)
-    docker("tag", image, name)
-    assert "is not authorized to perform: ecr:" in pushed(puller, name, tmp_path)
-    assert pushed(pusher, name, tmp_path) == ""
-    docker("rmi", name)
+    return Role(emulator, name, token, *([allow(*actions, on=arn("ecr", "repository/shop"))] if actions else []))
 
 
-def pushed(role: Role, name: str, folder: Path) -> str:
-    """Push as *role*; return what docker complains of."""
+@pytest.fixture
+def image(repository: str) -> Iterator[str]:
+    """An image with a layer that no registry has seen."""
+    name, packed = f"{repository}:{uuid.uuid4().hex}", io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        content = uuid.uuid4().bytes
+        header = tarfile.TarInfo("it")
+        header.size = len(content)
+        tar.addfile(header, io.BytesIO(content))
+    docker("import", "-", name, stdin=packed.getvalue())
+    yield name
+    docker("rmi", "--force", name)
+
+
+def test_the_registry_lets_push_and_pull_whoever_may(emulator: Emulator, image: str, tmp_path: Path) -> None:
+    assert docker_as(engine(emulator, "pusher", *PUSH), tmp_path, "push", "-q", image) == ""
+    docker("rmi", image)
+    assert docker_as(engine(emulator, "puller", *PULL), tmp_path, "pull", "-q", image) == ""
+
+
+@pytest.mark.parametrize("missing", PUSH)
+def test_without_any_one_action_an_image_is_not_pushed(
+    missing: str, emulator: Emulator, image: str, tmp_path: Path
+) -> None:
+    role = engine(emulator, f"pusher-{missing[4:]}", *(one for one in PUSH if one != missing))
+    said = docker_as(role, tmp_path, "push", "-q", image)
+    nothing_in_the_body = missing == "ecr:BatchCheckLayerAvailability"  # it is a HEAD that is refused
+    assert ("HTTP 403" if nothing_in_the_body else f"is not authorized to perform: {missing}") in said
+
+
+@pytest.mark.parametrize("missing", PULL)
+def test_without_any_one_action_an_image_is_not_pulled(
+    missing: str, emulator: Emulator, image: str, tmp_path: Path
+) -> None:
+    docker_as(engine(emulator, f"all-{missing[4:]}", *PUSH), tmp_path, "push", "-q", image)
+    docker("rmi", image)
+    role = engine(emulator, f"puller-{missing[4:]}", *(one for one in PULL if one != missing))
+    said = docker_as(role, tmp_path, "pull", "-q", image)
+    assert f"is not authorized to perform: {missing}" in said
+    docker("import", "-", image, stdin=b"\0" * 1024)  # so that there is something to remove
+
+
+def docker_as(role: Role, folder: Path, verb: str, *words: str) -> str:
+    """Run docker signed in as *role*; return what it complains of."""
     (found,) = role.client("ecr").get_authorization_token()["authorizationData"]
     assert base64.b64decode(found["authorizationToken"]).startswith(b"AWS:")
-    logins = {"auths": {name.partition("/")[0]: {"auth": found["authorizationToken"]}}}
-    (folder / "config.json").write_text(json.dumps(logins))
-    argv = ["docker", "--config", str(folder), "push", "-q", name]
+    host = words[-1].partition("/")[0]
+    (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": found["authorizationToken"]}}}))
+    argv = ["docker", "--config", str(folder), verb, *words]
     return subprocess.run(argv, capture_output=True, text=True, check=False).stderr
