@@ -18,6 +18,7 @@ from deploylib.command import command
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from deploylib.aws import Account
     from deploylib.config import Environment
     from deploylib.development.images import Images
     from deploylib.development.stand import Stand
@@ -225,16 +226,14 @@ def infra_apply(
     output: str = "text",
 ) -> None:
     """Apply the saved plan, or a new one."""
-    from deploylib import aws, config, report, standing
+    from deploylib import config, report, standing
 
     environment, stack = config.load(ROOT, env), _stack(env)
-    account = aws.signed_in(environment)
     with stack.ready(anew=anew) as plan:
-        changes = _shown(environment, plan, allow_destroy, output)
-        if changes:
+        if _shown(environment, stack.account, plan, allowed=allow_destroy, output=output):
             report.confirmed(environment, f"Apply to {environment.name}", yes=yes, confirm=confirm)
             stack.apply(plan)
-    report.pending(environment.name, standing.pending(account, environment), output=output)
+    report.pending(environment.name, standing.pending(stack.account, environment), output=output)
 
 
 @task(name="destroy", help={**ENV, **OUTPUT, **CONFIRM, **DESTROY}, iterable=["allow_destroy"], positional=[])
@@ -248,17 +247,16 @@ def infra_destroy(
     output: str = "text",
 ) -> None:
     """Remove the whole infrastructure of an environment."""
-    from deploylib import aws, config, report
+    from deploylib import config, report
     from deploylib.infra import leftovers
 
     environment, stack = config.load(ROOT, env), _stack(env)
-    account = aws.signed_in(environment)
     with stack.plan(destroy=True) as plan:
-        if _shown(environment, plan, allow_destroy, output):
+        if _shown(environment, stack.account, plan, allowed=allow_destroy, output=output):
             report.confirmed(environment, f"Destroy {environment.name}", yes=yes, confirm=confirm)
-            leftovers.note(account.ssm, environment)
+            leftovers.note(stack.account.ssm, environment)
             stack.apply(plan)
-    for line in leftovers.clear(account.ecs, environment):
+    for line in leftovers.clear(stack.account.ecs, environment):
         report.say(line, output=output)
 
 
@@ -276,11 +274,11 @@ def infra_output(c: Context, env: str = "", secrets: bool = False, output: str =
 @command
 def infra_status(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
     """Show the state, its lock, and what waits for a deploy."""
-    from deploylib import aws, config, report, standing
+    from deploylib import config, report, standing
     from deploylib.infra import state
 
     environment, stack = config.load(ROOT, env), _stack(env)
-    account = aws.signed_in(environment)
+    account = stack.account
     services = standing.observed(account, environment)
     position, lock = state.position(account.s3, environment), state.lock(account.s3, environment)
     report.status(environment.name, services, position, lock=lock, waiting=stack.waiting, output=output)
@@ -752,21 +750,22 @@ def _stack(env: str, *, line: Callable[[str], None] = lambda line: print(line, f
 
 def _planned(name: str, *, keep: bool) -> tuple[Changes, Basis | None]:
     """Return what a plan of the environment *name* changes, and what it was made for when it is saved."""
-    from deploylib import aws, config, standing
+    from deploylib import config, standing
 
     environment, stack = config.load(ROOT, name), _stack(name)
     with stack.plan() as plan:
         if keep:
             stack.keep(plan)
-        return standing.marked(plan.changes, aws.signed_in(environment), environment), plan.basis if keep else None
+        return standing.marked(plan.changes, stack.account, environment), plan.basis if keep else None
 
 
-def _shown(environment: Environment, plan: SavedPlan, allowed: Sequence[str], output: str) -> Changes:
+def _shown(
+    environment: Environment, account: Account, plan: SavedPlan, *, allowed: Sequence[str], output: str
+) -> Changes:
     """Show *plan* and return what it does, unless that is refused."""
-    from deploylib import aws, report, standing
+    from deploylib import report, standing
     from deploylib.infra import guards
 
-    account = aws.signed_in(environment)
     changes = plan.changes if plan.destroying else standing.marked(plan.changes, account, environment)
     if plan.kept:
         report.say(f"The plan of {plan.basis.made}, saved by inv infra.plan", output=output)

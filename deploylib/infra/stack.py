@@ -96,9 +96,9 @@ class Stack:
         colours: bool = False,
         clock: Clock = time,
     ) -> None:
+        self.account = account
         self._clock = clock
         self._environment = environment
-        self._account = account
         self._line = line
         self._folder = folder(environment)
         self._shelf = saved.Shelf(self._folder / "saved")
@@ -128,7 +128,7 @@ class Stack:
     def bootstrap(self) -> tuple[Step, ...]:
         """Make the state's bucket, or give it what it lacks, and write the backend's file; return every property."""
         self._write_files()
-        return backend.bootstrap(self._account.s3, self._environment)
+        return backend.bootstrap(self.account.s3, self._environment)
 
     @contextlib.contextmanager
     def plan(self, *, destroy: bool = False, refresh_only: bool = False) -> Iterator[SavedPlan]:
@@ -221,12 +221,12 @@ class Stack:
         self._initialised(lambda: self._terraform.cmd("force-unlock", lock_id, force=Flag))
 
     def _require_bucket(self) -> None:
-        if not backend.exists(self._account.s3, self._environment):
+        if not backend.exists(self.account.s3, self._environment):
             name = self._environment.name
             raise TerraformError(f"{name}: nothing has been applied yet", hint=f"inv infra.apply --env {name}")
 
     def _basis(self) -> Basis:
-        position = state.position(self._account.s3, self._environment)
+        position = state.position(self.account.s3, self._environment)
         return saved.basis(self._environment, position, self._clock.time())
 
     @property
