@@ -95,7 +95,7 @@ variable "tasks" {
   }
 
   validation {
-    condition     = alltrue(flatten([for task in values(var.tasks) : [for one in task.permissions : [for action in one.actions : can(regex("^[a-z0-9-]+:[A-Za-z*?]+$", action)) && !endswith(action, ":*")]]]))
+    condition     = alltrue(flatten([for task in values(var.tasks) : [for one in task.permissions : [for action in one.actions : can(regex("^[a-z0-9-]+:[A-Za-z0-9*?]+$", action)) && !endswith(action, ":*")]]]))
     error_message = "an action is SERVICE:ACTION, and never all actions of a service: ${join(", ", flatten([for task in values(var.tasks) : [for one in task.permissions : one.actions]]))}."
   }
 

@@ -89,7 +89,7 @@ run "a_service_gets_what_it_needs_and_no_other_does" {
         execute_command = true
         policies        = ["arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"]
         permissions = [{
-          actions    = ["s3:GetObject", "s3:PutObject"]
+          actions    = ["s3:GetObject", "ec2:DescribeIpv6Pools"]
           resources  = ["arn:aws:s3:::shop-uploads/*"]
           conditions = [{ test = "Bool", variable = "aws:SecureTransport", values = ["true"] }]
         }]
