@@ -10,6 +10,7 @@ asked for it, so from the first password of a role on, the registry asks everybo
 from __future__ import annotations
 
 import base64
+import contextvars
 import json
 import secrets
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ def install() -> None:
     _install_api()
     _install_tokens(passwords)
     _install_registry(passwords)
+    _install_simulation()
 
 
 def _install_api() -> None:
@@ -196,3 +198,30 @@ def _password(headers: Mapping[str, str]) -> str:
     if scheme.lower() != "basic":
         return ""
     return base64.b64decode(coded + "==").decode(errors="replace").partition(":")[2]
+
+
+def _install_simulation() -> None:
+    """Let a simulation look at the keys that it is given, which MiniStack drops."""
+    patching.require(iam, "_p", "_build_simulate_results_real")
+    given: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("given")
+
+    @patching.wrap(iam, "_simulate_principal_policy(p)")
+    def simulated(original: Callable[..., Any], p: Any) -> Any:
+        token = given.set(_context_entries(p))
+        try:
+            return original(p)
+        finally:
+            given.reset(token)
+
+    @patching.wrap(iam_evaluator, "evaluate(ctx, policies, limits)")
+    def evaluated(original: Callable[..., Any], ctx: Any, policies: Any, *limits: Any) -> Any:
+        ctx.service_context = {**given.get({}), **ctx.service_context}
+        return original(ctx, policies, *limits)
+
+
+def _context_entries(parameters: Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    while key := iam._p(parameters, f"ContextEntries.member.{len(found) + 1}.ContextKeyName"):
+        value = iam._p(parameters, f"ContextEntries.member.{len(found) + 1}.ContextKeyValues.member.1")
+        found[key.lower()] = value
+    return found

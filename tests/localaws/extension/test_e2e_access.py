@@ -14,7 +14,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from deploylib import config, permissions, simulation
+from tests.fakes import world as worlds
 from tests.localaws.extension.emulated import ACCOUNT, REGION, docker, start_emulator, stop_emulator
+from tests.localaws.extension.emulated import ROOT as HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,6 +159,15 @@ def test_an_external_id_has_to_be_the_right_one(emulator: Emulator) -> None:
     for wrong in ({}, {"ExternalId": "another"}):
         with pytest.raises(ClientError, match="AccessDenied"):
             role.assume(**wrong)
+
+
+def test_iam_s_simulation_knows_what_a_role_may_not(emulator: Emulator) -> None:
+    environment = worlds.environment(account=config.Account(id=ACCOUNT, region=REGION))
+    caller, listed = f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/ada", permissions.read(HERE)
+    known = simulation.values(environment, caller), simulation.given(environment, caller)
+    policy = permissions.policy(listed, *known, without=("RollOut", "ecs:UpdateService"))
+    Role(emulator, "deploy", *policy["Statement"])
+    assert simulation.lacking(root(emulator, "iam"), caller, environment, listed) == ("ecs:UpdateService",)
 
 
 def test_a_bucket_that_takes_only_tls_takes_ours(emulator: Emulator) -> None:
