@@ -60,6 +60,7 @@ def test_a_setting_from_its_absence_to_its_second_value(project: Project) -> Non
     assert "MISSING" in project.inv("params.list", *LOCAL, "--check", expect=9).out
 
     project.inv("params.set", "GREETING", *LOCAL, typed="Good evening\n")
+    assert project.inv("params.get", "GREETING", *LOCAL, "--reveal").out == "Good evening\n"
     project.inv("deploy", *YES)
     assert "Good evening" in serving.fetch(address)[1]
     assert "inv refresh" not in project.inv("deploy", *YES).out

@@ -72,6 +72,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 def test_two_hundred_lines_are_imported_in_one_table_and_no_value_is_ever_printed(shell: Shell) -> None:
     lines = [f"{name}={value}" for name, value in SECRETS.items()]
     (shell.path / ".env").write_text("\n".join([*lines, f'PEM="{MULTILINE}"', "EMPTY="]) + "\n")
+    (shell.path / "other").write_text("s3cret-other\n")
     (shell.path / "bad.env").write_text("A=s3cret-a\nB s3cret-b\nC='s3cret-c\nA=s3cret-d\nD=s3cret {{s3cret-e}}\n")
 
     into_prd = ("params.import", "--env", "prd", "--prefix", "PRD_", "--yes", "--confirm", "prd")
@@ -80,11 +81,12 @@ def test_two_hundred_lines_are_imported_in_one_table_and_no_value_is_ever_printe
         *("params.import", "--file", "-"),
         *("params.list", *into_prd),
         *("params.diff", "--with", "prd", "params.get", "PEM"),
+        *("params.set", "PEM", "--file", "other", "params.rm", "PEM", "--allow-used", "--yes"),
         typed=(shell.path / ".env").read_text(),
         PRD_PEM=MULTILINE,
         PRD_SALT="s3cret-salt",
     )
-    first, second, listed, prd, compared, shown = (
+    first, second, listed, prd, compared, shown, changed = (
         part for part in re.split(r"(?m)^(?=\S+ → |Settings of |stg)", several) if part.strip()
     )
     assert first.count("why") == 1, "there is one table"
@@ -97,10 +99,10 @@ def test_two_hundred_lines_are_imported_in_one_table_and_no_value_is_ever_printe
     assert "Plan: 2 to create" in prd
     assert [line.split() for line in compared.splitlines() if "PEM" in line] == [["PEM", "equal"]]
     assert "(hidden)" in shown
+    assert [line.split()[:3] for line in changed.splitlines() if "PEM" in line] == [["PEM", "update", "other"]]
+    assert "removed 1" in changed
 
     shell.inv("params.import", "--file", "bad.env", expect=2)
-    shell.inv("params.set", "PEM", "params.rm", "PEM", "--allow-used", "--yes", typed="s3cret-other\n")
 
     assert not [text for text in shell.said if SHOWN in text.lower()], "a value was printed"
     assert all("invoke" in text.lower() for text in shell.said), "the loggers were silent: this test proves nothing"
-    assert shell.inv("params.get", "SETTING_7", "--reveal") == f"{SECRETS['SETTING_7']}\n"
