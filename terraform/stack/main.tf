@@ -301,9 +301,8 @@ module "service_discovery" {
 }
 
 module "scheduled_task" {
-  source     = "../modules/scheduled_task"
-  for_each   = var.scheduled_tasks
-  depends_on = [module.cluster] # its capacity providers
+  source   = "../modules/scheduled_task"
+  for_each = var.scheduled_tasks
 
   name             = "${local.name}-${each.key}"
   cluster_arn      = module.cluster.arn
