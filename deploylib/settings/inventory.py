@@ -26,8 +26,7 @@ MISSING, EQUAL = "MISSING", "equal"
 
 def one(account: Account, environment: Environment, name: str, *, values: bool, clock: Clock = time) -> Parameter:
     """Return the parameter that holds the setting *name*; raise `ConfigError` when there is none."""
-    if problem := names.problem_of_name(environment, name):
-        raise ConfigError(f"{name!r}: {problem}", hint=f"inv params.list --env {environment.name}")
+    _refuse_names(environment, [name])
     aws.guard(account, environment)
     parameter = names.parameter(environment, name)
     found = store.read(account.ssm, [parameter], store.Pace(clock), values=values)
@@ -88,6 +87,7 @@ def remove(account: Account, environment: Environment, wanted: Sequence[str], *,
 
     Raises `ConfigError` when there was none of them.
     """
+    _refuse_names(environment, wanted)
     aws.guard(account, environment)
     parameters = [names.parameter(environment, each) for each in wanted]
     if gone := store.remove(account.ssm, parameters, store.Pace(clock)):
@@ -95,6 +95,12 @@ def remove(account: Account, environment: Environment, wanted: Sequence[str], *,
     raise ConfigError(
         f"{environment.name} has no setting {', '.join(wanted)}", hint=f"inv params.list --env {environment.name}"
     )
+
+
+def _refuse_names(environment: Environment, wanted: Iterable[str]) -> None:
+    for name in wanted:
+        if problem := names.problem_of_name(environment, name):
+            raise ConfigError(f"{name!r}: {problem}", hint=f"inv params.list --env {environment.name}")
 
 
 def _line(name: str, listed: Listed | None, readers: Sequence[str]) -> Line:

@@ -89,6 +89,8 @@ def test_what_nobody_reads_is_removed(stg: Place) -> None:
     stg.have(A="1", B="2", C="3")
     assert inventory.remove(stg.aws.account, stg.environment, ["A", "B", "GONE"], clock=stg.aws.clock) == 2
     assert list(stg.aws.ssm.parameters) == ["/guestbook/stg/settings/C"]
+    with pytest.raises(ConfigError, match="letters, digits and underscores"):
+        inventory.remove(stg.aws.account, stg.environment, ["C", "../contract"], clock=stg.aws.clock)
     with pytest.raises(ConfigError, match="stg has no setting A, B"):
         inventory.remove(stg.aws.account, stg.environment, ["A", "B"], clock=stg.aws.clock)
 
