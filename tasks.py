@@ -311,12 +311,16 @@ def infra_unlock(c: Context, lock: str, env: str = "") -> None:
 @command
 def infra_check(c: Context) -> None:
     """Check the Terraform code: format, tests, policy."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from deploylib.infra import policy, quality
     from deploylib.toolchain import machine, provider_mirror, python_environment, terraform
 
     this, program, judge = machine.this(), terraform.find(ROOT), python_environment.policy(ROOT)
-    quality.check(ROOT, program.program, provider_mirror.environment(ROOT, this, program), print)
-    python_environment.ensure(judge, this, print)
+    with ThreadPoolExecutor() as threads:
+        made = threads.submit(python_environment.ensure, judge, this, print)  # it waits for the network most of the time
+        quality.check(ROOT, program.program, provider_mirror.environment(ROOT, this, program), print)
+        made.result()
     policy.check(ROOT, str(judge.path / "bin" / "checkov"), print)
 
 
