@@ -318,7 +318,7 @@ def infra_check(c: Context) -> None:
 
     this, program, judge = machine.this(), terraform.find(ROOT), python_environment.policy(ROOT)
     with ThreadPoolExecutor() as threads:
-        made = threads.submit(python_environment.ensure, judge, this, print)  # it waits for the network most of the time
+        made = threads.submit(python_environment.ensure, judge, this, print)  # most of it is waiting
         quality.check(ROOT, program.program, provider_mirror.environment(ROOT, this, program), print)
         made.result()
     policy.check(ROOT, str(judge.path / "bin" / "checkov"), print)
