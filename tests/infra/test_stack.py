@@ -4,95 +4,18 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
 from moto import mock_aws
 
-from deploylib import aws
-from deploylib.config import STACK, Account, App, Environment, Images, RoleImage
+from deploylib.config import STACK, Account
 from deploylib.errors import RefusedError, TerraformError
-from deploylib.infra.stack import Stack, child_variables, open_stack
-from tests.fakes.clock import FakeClock
-from tests.infra.stand_in import StandIn, error
+from deploylib.infra.stack import child_variables
+from tests.infra.bench import CHANGED, Bench, shown
+from tests.infra.stand_in import error
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-CASES = Path(__file__).with_name("cases")
-CHANGED = {"code": 2}
 NOT_INITIALISED = error('Backend initialization required, please run "terraform init"')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """A project on disk with one environment, its fake account and its fake Terraform."""
-
-    environment: Environment
-    account: aws.Account
-    stand_in: StandIn
-    told: list[str] = field(default_factory=list)
-
-    def open(self) -> Stack:
-        return open_stack(
-            self.environment,
-            self.account,
-            program=self.stand_in.program,
-            variables={**self.stand_in.variables, "PATH": os.environ["PATH"]},
-            line=self.told.append,
-        )
-
-    @property
-    def cache(self) -> Path:
-        return self.environment.root / ".cache" / "terraform" / self.environment.name
-
-    @property
-    def plans(self) -> list[Path]:
-        return list(self.cache.glob("*.tfplan"))
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[aws.Account]:
-    """Sign in once: making clients takes longer than most of these tests."""
-    with mock_aws():
-        account = aws.signed_in(environment(tmp_path_factory.mktemp("nothing")))
-        account.s3.meta.events.register("before-call.s3.PutBucketPolicy", accept)
-        yield account
-
-
-@pytest.fixture
-def bench(tmp_path: Path, stand_in: StandIn, account: aws.Account) -> Bench:
-    code = tmp_path / STACK
-    code.mkdir(parents=True)
-    (code / "main.tf").write_text('module "network" {\n  source = "../modules/network"\n  cidr = "10.0.0.0/16"\n}\n')
-    (code / ".terraform.lock.hcl").write_text("# locked")
-    account.calls.clear()
-    mock_aws().reset()
-    return Bench(environment=environment(tmp_path), account=account, stand_in=stand_in)
-
-
-def accept(**_: Any) -> Any:
-    """Answer in moto's place: it knows no conditions, and with that policy would deny everything to everybody."""
-    return AWSResponse("", 204, HTTPHeaders(), None), {}
-
-
-def environment(root: Path) -> Environment:
-    return Environment(
-        name="stg",
-        root=root,
-        app=App(name="shop", path="app"),
-        account=Account(id="123456789012", region="ap-northeast-1"),
-        images=Images(roles={"web": RoleImage(dockerfile="Dockerfile")}),
-        terraform={"feature": "v1"},
-    )
-
-
-def shown(case: str) -> dict[str, Any]:
-    return {"stdout": json.dumps(json.loads((CASES / f"{case}.json").read_text())["plan"])}
 
 
 def test_the_wrong_account_is_refused_before_anything_is_made(bench: Bench) -> None:
@@ -321,152 +244,6 @@ def test_an_init_that_failed_after_a_good_one_is_repeated(bench: Bench) -> None:
     assert bench.open().init() is True
 
 
-def keep(bench: Bench, case: str = "moved") -> None:
-    """Plan, and let the plan wait."""
-    bench.stand_in.answer(plan=[CHANGED], show=[shown(case)])
-    stack = bench.open()
-    with stack.plan() as plan:
-        plan.file.write_text("secret")
-        stack.keep(plan)
-
-
-def write_state(bench: Bench, serial: int, lineage: str = "l") -> None:
-    """Write the state as another run of Terraform would."""
-    state = json.dumps({"version": 4, "serial": serial, "lineage": lineage})
-    key = f"shop/{bench.environment.name}/terraform.tfstate"
-    bench.account.s3.put_object(Bucket=bench.environment.state_bucket, Key=key, Body=state)
-
-
-def test_a_plan_that_is_kept_waits_and_only_we_can_read_it(bench: Bench) -> None:
-    keep(bench)
-    basis = bench.open().waiting
-    assert basis
-    assert (basis.environment, basis.account_id, basis.serial) == ("stg", "123456789012", 0)
-    folder = bench.cache / "saved"
-    assert {path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())} == {0o700, 0o600}
-    assert bench.plans == []
-
-
-def test_the_plan_that_waits_is_shown_again_and_applied_without_another_plan(bench: Bench) -> None:
-    keep(bench)
-    stack = bench.open()
-    with stack.ready() as plan:
-        assert plan.kept
-        assert [str(one.action) for one in plan.changes.changes] == ["move"]
-        stack.apply(plan)
-    assert bench.stand_in.commands == ["init", "plan", "show", "show", "apply"]
-    assert bench.open().waiting is None
-    assert list((bench.cache / "saved").iterdir()) == []
-
-
-def test_a_plan_that_is_not_confirmed_goes_on_waiting(bench: Bench) -> None:
-    keep(bench)
-    with pytest.raises(RefusedError), bench.open().ready():
-        raise RefusedError("not confirmed")
-    assert bench.open().waiting
-
-
-def test_without_a_plan_that_waits_a_new_one_is_made(bench: Bench) -> None:
-    with bench.open().ready() as plan:
-        assert not plan.kept
-    assert bench.stand_in.commands == ["init", "plan"]
-
-
-def test_anew_leaves_the_plan_that_waits_alone_until_another_one_is_applied(bench: Bench) -> None:
-    keep(bench)
-    stack = bench.open()
-    with stack.ready(anew=True) as plan:
-        assert not plan.kept
-        assert stack.waiting
-        stack.apply(plan)
-    assert stack.waiting is None
-
-
-def test_a_newer_plan_takes_the_place_of_the_one_that_waits(bench: Bench) -> None:
-    keep(bench)
-    write_state(bench, 4)
-    keep(bench)
-    basis = bench.open().waiting
-    assert basis
-    assert basis.serial == 4
-
-
-def test_a_newer_plan_without_changes_takes_it_away(bench: Bench) -> None:
-    keep(bench)
-    bench.stand_in.answer(plan=[{}])
-    stack = bench.open()
-    with stack.plan() as plan:
-        stack.keep(plan)
-    assert stack.waiting is None
-
-
-def test_a_plan_to_destroy_is_never_kept(bench: Bench) -> None:
-    bench.stand_in.answer(plan=[CHANGED], show=[shown("destroy")])
-    stack = bench.open()
-    with stack.plan(destroy=True) as plan:
-        stack.keep(plan)
-    assert stack.waiting is None
-
-
-def test_a_plan_is_refused_before_anything_is_started_when_the_state_moved_on(bench: Bench) -> None:
-    bench.open().init()
-    write_state(bench, 4)
-    keep(bench)
-    write_state(bench, 5)
-    before = bench.stand_in.commands
-    with pytest.raises(RefusedError, match=r"stale: the state moved on \(serial 4 then, 5 now\)"), bench.open().ready():
-        pytest.fail("it is stale")
-    assert bench.stand_in.commands == before
-    assert bench.open().waiting, "the refusal holds until somebody plans anew"
-
-
-@pytest.mark.parametrize(
-    ("edit", "reason"),
-    [
-        (lambda bench: (bench.environment.root / STACK / "more.tf").write_text("locals {}"), "code or its variables"),
-        (lambda bench: write_state(bench, 4, "other"), "the state is another one"),
-    ],
-)
-def test_a_plan_is_refused_when_what_it_was_made_for_changed(
-    bench: Bench, edit: Callable[[Bench], object], reason: str
-) -> None:
-    bench.open().init()
-    write_state(bench, 4)
-    keep(bench)
-    edit(bench)
-    with pytest.raises(RefusedError, match=reason), bench.open().ready():
-        pytest.fail("it is stale")
-
-
-def test_a_plan_is_refused_when_it_is_old(bench: Bench) -> None:
-    bench.stand_in.answer(plan=[CHANGED], show=[shown("moved")])
-    clock, program = FakeClock(), bench.stand_in.program
-    variables = {**bench.stand_in.variables, "PATH": os.environ["PATH"]}
-    stack = Stack(bench.environment, bench.account, program=program, variables=variables, line=print, clock=clock)
-    with stack.plan() as plan:
-        stack.keep(plan)
-    clock.advance(25 * 3600)
-    with pytest.raises(RefusedError, match="25 hours old"), stack.ready():
-        pytest.fail("it is stale")
-
-
-def test_terraforms_own_word_that_a_plan_is_stale_is_a_refusal_too(bench: Bench) -> None:
-    keep(bench)
-    bench.stand_in.answer(show=[shown("moved")], apply=[error("Saved plan is stale")])
-    stack = bench.open()
-    with pytest.raises(RefusedError, match="the state moved on") as caught, stack.ready() as plan:
-        stack.apply(plan)
-    assert caught.value.exit_code == 3
-    assert "inv infra.plan --env stg" in caught.value.hint
-
-
-def test_drift_is_asked_for_without_what_the_code_would_change(bench: Bench) -> None:
-    bench.stand_in.answer(plan=[CHANGED], show=[shown("drifted")])
-    with bench.open().plan(refresh_only=True) as found:
-        assert found.changes.drift
-    assert "-refresh-only" in bench.stand_in.calls[1]["argv"]
-
-
 def test_another_command_gets_its_words_and_its_text_is_passed_on(bench: Bench) -> None:
     bench.open().init()
     bench.stand_in.answer(state=[{"stdout": "module.a\nmodule.b\n"}])
@@ -495,3 +272,8 @@ def test_bootstrap_makes_the_bucket_and_the_backends_file_and_starts_nothing(ben
     assert "shop/stg/terraform.tfstate" in (bench.cache / "backend.tfbackend").read_text()
     assert not any(one.done for one in bench.open().bootstrap() if one.what != "takes only TLS")
     assert bench.stand_in.calls == []
+
+
+def test_terraform_collects_less_garbage_unless_somebody_says_how_much(bench: Bench) -> None:
+    assert child_variables(bench.environment, {}, {})["GOGC"] == "400"
+    assert child_variables(bench.environment, {"GOGC": "100"}, {})["GOGC"] == "100"
