@@ -207,6 +207,7 @@ module "roles" {
   environment_files  = distinct(flatten([for containers in values(local.containers) : [for container in values(containers) : container.environment_files]]))
   kms_key_arns       = var.settings_key_arn[*]
   exec_log_group_arn = module.cluster.exec_log_group_arn
+  exec_kms_key_arn   = try(var.exec_logging.kms_key_arn, null)
 
   tasks = {
     for name, task in local.tasks : name => {

@@ -24,6 +24,10 @@ mock_provider "aws" {
     defaults = { repository_url = "111111111111.dkr.ecr.ap-northeast-1.amazonaws.com/shop" }
   }
 
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:ap-northeast-1:111111111111:log-group:/shop/stg/exec" }
+  }
+
   mock_resource "aws_lb" {
     defaults = {
       arn      = "arn:aws:elasticloadbalancing:ap-northeast-1:111111111111:loadbalancer/app/shop-stg/50dc6c495c0c9188"
@@ -75,6 +79,8 @@ variables {
     }
     job = { containers = { worker = { role = "job", environment = { WEB_PORT = "9000" } } } }
   }
+
+  exec_logging = { kms_key_arn = "arn:aws:kms:ap-northeast-1:111111111111:key/1" }
 
   scheduled_tasks = {
     cleanup = {
