@@ -163,7 +163,9 @@ def env_doctor(c: Context, env: str = "", output: str = "text") -> None:
 @command
 def infra_init(c: Context, env: str = "") -> None:
     """Make the state's bucket and initialise Terraform."""
-    _stack(env).init(always=True)
+    from deploylib import config
+
+    _stack(config.load(ROOT, env)).init(always=True)
 
 
 @task(name="bootstrap", help={**ENV, **OUTPUT})
@@ -173,7 +175,7 @@ def infra_bootstrap(c: Context, env: str = "", output: str = "text") -> None:
     from deploylib import config, report
 
     environment = config.load(ROOT, env)
-    rows = [(one.what, "now" if one.done else "before") for one in _stack(environment.name).bootstrap()]
+    rows = [(one.what, "now" if one.done else "before") for one in _stack(environment).bootstrap()]
     report.table(environment.state_bucket, ("property", "set"), rows, output=output)
 
 
@@ -185,24 +187,24 @@ def infra_plan(c: Context, env: str = "", check: bool = False, output: str = "te
     from deploylib.infra import together
 
     if env == "all":
-        every = together.each(together.here(ROOT), lambda name: _planned(name, keep=not check)[0])
+        every = together.each(together.here(ROOT), lambda name: _planned(config.load(ROOT, name), keep=not check)[0])
         report.side_by_side(every, output=output)
         together.refuse(every, check=check)
         return
-    name = config.load(ROOT, env).name
-    changes, basis = _planned(name, keep=not check)
-    report.changes(changes, environment=name, basis=basis, output=output)
-    together.refuse({name: changes}, check=check)
+    environment = config.load(ROOT, env)
+    changes, basis = _planned(environment, keep=not check)
+    report.changes(changes, environment=environment.name, basis=basis, output=output)
+    together.refuse({environment.name: changes}, check=check)
 
 
 @task(name="drift", help={**ENV, **OUTPUT, "check": "exit 9 when there is drift"})
 @command
 def infra_drift(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
     """Show what changed behind Terraform's back."""
-    from deploylib import report
+    from deploylib import config, report
     from deploylib.errors import OutdatedError
 
-    with _stack(env).plan(refresh_only=True) as found:
+    with _stack(config.load(ROOT, env)).plan(refresh_only=True) as found:
         report.drift(found.changes, environment=found.environment, output=output)
     if check and found.changes.drift:
         hint = f"inv infra.plan --env {found.environment}, which shows how Terraform would undo it"
@@ -228,7 +230,8 @@ def infra_apply(
     """Apply the saved plan, or a new one."""
     from deploylib import config, report, standing
 
-    environment, stack = config.load(ROOT, env), _stack(env)
+    environment = config.load(ROOT, env)
+    stack = _stack(environment)
     with stack.ready(anew=anew) as plan:
         if _shown(environment, stack.account, plan, allowed=allow_destroy, output=output):
             report.confirmed(environment, f"Apply to {environment.name}", yes=yes, confirm=confirm)
@@ -250,7 +253,8 @@ def infra_destroy(
     from deploylib import config, report
     from deploylib.infra import leftovers
 
-    environment, stack = config.load(ROOT, env), _stack(env)
+    environment = config.load(ROOT, env)
+    stack = _stack(environment)
     with stack.plan(destroy=True) as plan:
         if _shown(environment, stack.account, plan, allowed=allow_destroy, output=output):
             report.confirmed(environment, f"Destroy {environment.name}", yes=yes, confirm=confirm)
@@ -264,9 +268,9 @@ def infra_destroy(
 @command
 def infra_output(c: Context, env: str = "", secrets: bool = False, output: str = "text") -> None:
     """Show Terraform's outputs."""
-    from deploylib import report
+    from deploylib import config, report
 
-    rows = list(_stack(env).output(secrets=secrets).items())
+    rows = list(_stack(config.load(ROOT, env)).output(secrets=secrets).items())
     report.table("Outputs", ("name", "value"), rows, output=output)
 
 
@@ -277,7 +281,8 @@ def infra_status(c: Context, env: str = "", check: bool = False, output: str = "
     from deploylib import config, report, standing
     from deploylib.infra import state
 
-    environment, stack = config.load(ROOT, env), _stack(env)
+    environment = config.load(ROOT, env)
+    stack = _stack(environment)
     account = stack.account
     services = standing.observed(account, environment)
     position, lock = state.position(account.s3, environment), state.lock(account.s3, environment)
@@ -297,14 +302,16 @@ def infra_tf(c: Context, env: str = "", secrets: bool = False, yes: bool = False
     passthrough.check(words, environment, secrets=secrets)
     if passthrough.writes(words):
         report.confirmed(environment, f"terraform {' '.join(words)} in {environment.name}", yes=yes, confirm=confirm)
-    _stack(environment.name, line=print).run(words, secrets=secrets)
+    _stack(environment, line=print).run(words, secrets=secrets)
 
 
 @task(name="unlock", help={**ENV, "lock": "the lock's id, as the error shows it"})
 @command
 def infra_unlock(c: Context, lock: str, env: str = "") -> None:
     """Release a lock on the state that a dead run left behind."""
-    _stack(env).unlock(lock)
+    from deploylib import config
+
+    _stack(config.load(ROOT, env)).unlock(lock)
 
 
 @task(name="check")
@@ -734,12 +741,14 @@ def _stand(env: str, *, starting: bool = False) -> tuple[Stand, Images]:
     return Stand(environment=environment, engine=found, tool=tool), images.observe(environment, commit, found.api)
 
 
-def _stack(env: str, *, line: Callable[[str], None] = lambda line: print(line, file=sys.stderr)) -> Stack:
-    from deploylib import aws, config
+def _stack(
+    environment: Environment, *, line: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
+) -> Stack:
+    from deploylib import aws
     from deploylib.infra import stack
     from deploylib.toolchain import machine, provider_mirror, terraform
 
-    environment, program = config.load(ROOT, env), terraform.find(ROOT)
+    program = terraform.find(ROOT)
     variables = provider_mirror.environment(ROOT, machine.this(), program)
     account = aws.signed_in(environment)
     return stack.open_stack(
@@ -752,15 +761,22 @@ def _stack(env: str, *, line: Callable[[str], None] = lambda line: print(line, f
     )
 
 
-def _planned(name: str, *, keep: bool) -> tuple[Changes, Basis | None]:
-    """Return what a plan of the environment *name* changes, and what it was made for when it is saved."""
-    from deploylib import config, standing
+def _planned(environment: Environment, *, keep: bool) -> tuple[Changes, Basis | None]:
+    """Return what a plan of *environment* changes, and what it was made for when it is saved."""
+    stack = _stack(environment)
+    with stack.plan(meanwhile=_load_what_shows) as plan:
+        from deploylib import standing
 
-    environment, stack = config.load(ROOT, name), _stack(name)
-    with stack.plan() as plan:
         if keep:
             stack.keep(plan)
         return standing.marked(plan.changes, stack.account, environment), plan.basis if keep else None
+
+
+def _load_what_shows() -> None:
+    """Load what is needed once Terraform has planned: that takes as long as a part of its own work."""
+    from deploylib import report, standing  # noqa: F401  # loaded for later
+
+    _ = report.changes
 
 
 def _shown(

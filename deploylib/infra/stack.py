@@ -131,11 +131,13 @@ class Stack:
         return backend.bootstrap(self.account.s3, self._environment)
 
     @contextlib.contextmanager
-    def plan(self, *, destroy: bool = False, refresh_only: bool = False) -> Iterator[SavedPlan]:
+    def plan(
+        self, *, destroy: bool = False, refresh_only: bool = False, meanwhile: Callable[[], object] = lambda: None
+    ) -> Iterator[SavedPlan]:
         """Yield a plan, to show and then to `keep`, to `apply`, or neither.
 
         Its file, with every secret in it, is gone afterwards unless it was kept. *refresh_only*: not what the code
-        would change, but what differs from the state.
+        would change, but what differs from the state. *meanwhile* is done in a thread while Terraform works.
         """
         self.init()
         self._sweep()
@@ -144,6 +146,7 @@ class Stack:
         try:
             with ThreadPoolExecutor(1) as beside:
                 basis = beside.submit(self._basis)  # a serial that is read too late is found out by Terraform itself
+                beside.submit(meanwhile)
                 code, text, _ = self._initialised(lambda: self._plan(file, destroy=destroy, refresh_only=refresh_only))
             changes = self._show(file) if code == CHANGED else Changes()
             warnings = tuple(str(one) for one in read(text) if one.severity == "Warning")
