@@ -144,11 +144,20 @@ def status(
             }
         )
         return
-    held = [Text(f"Locked by {lock.who} since {lock.created} ({lock.operation})", style="yellow")] if lock else []
+    held = [Text(one, style="yellow") for one in _held(environment, lock)]
     kept = [Text(f"The plan of {waiting.made} waits: inv infra.apply --env {environment}")] if waiting else []
     told = [Text(one, style="yellow") for one in _told(environment, services)]
     stands = Text(f"State: serial {position.serial}, written {position.written or 'never'}")
     show(Group(_services(services), stands, *held, *kept, *told), console or results())
+
+
+def _held(environment: str, lock: Lock | None) -> list[str]:
+    if lock is None:
+        return []
+    return [
+        f"Locked by {lock.who} since {lock.created} ({lock.operation})",
+        f"only when that run is dead: inv infra.unlock --env {environment} --lock {lock.id}",
+    ]
 
 
 def _services(services: Sequence[Standing]) -> Table:

@@ -277,3 +277,14 @@ def test_bootstrap_makes_the_bucket_and_the_backends_file_and_starts_nothing(ben
 def test_terraform_collects_less_garbage_unless_somebody_says_how_much(bench: Bench) -> None:
     assert child_variables(bench.environment, {}, {})["GOGC"] == "400"
     assert child_variables(bench.environment, {"GOGC": "100"}, {})["GOGC"] == "100"
+
+
+def test_what_is_needed_later_is_done_while_terraform_plans(bench: Bench) -> None:
+    done: list[str] = []
+    with bench.open().plan(meanwhile=lambda: done.append("loaded")):
+        assert done == ["loaded"]
+
+
+def test_what_cannot_be_done_meanwhile_is_no_reason_to_plan_nothing(bench: Bench) -> None:
+    with bench.open().plan(meanwhile=lambda: 1 / 0) as plan:
+        assert not plan.changes

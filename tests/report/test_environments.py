@@ -157,6 +157,7 @@ def test_status_says_what_runs_what_waits_and_who_works_on_it(shown: Callable[..
     assert lines[4:] == [
         "State: serial 7, written 2026-01-31T09:00:00+00:00",
         "Locked by ann@laptop since 2026-01-31T10:00:00Z (apply)",
+        "only when that run is dead: inv infra.unlock --env stg --lock 1",
         "The plan of 2026-01-01 12:00 UTC waits: inv infra.apply --env stg",
         "job: shop-stg-job-template:5 waits for a deploy (cpu, app.X, app.Y, 1 more)",
         "the running tasks get it with: inv deploy --env stg",
