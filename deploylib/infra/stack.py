@@ -287,7 +287,7 @@ class Stack:
     def _sweep(self) -> None:
         """Delete the plans of runs that were killed."""
         for file in self._folder.glob("*.tfplan"):
-            if not _is_running(int(file.stem)):
+            if file.stem.isdigit() and not _is_running(int(file.stem)):
                 file.unlink(missing_ok=True)
 
 
