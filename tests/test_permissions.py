@@ -10,7 +10,7 @@ import pytest
 
 from deploylib import aws, config, contract, events, ledger, observe, permissions, plan, release
 from deploylib.errors import AwsError, DeployError, MigrationError, OutdatedError
-from deploylib.images import login, supplies
+from deploylib.images import login, promotion, supplies
 from deploylib.localaws.extension.authorization import Where
 from tests.fakes import world as worlds
 from tests.fakes.access import Policy
@@ -116,7 +116,16 @@ def a_migration_that_takes_too_long(world: World) -> Iterator[str]:
         yield str(failure.value)
 
 
-SCENARIOS: dict[str, Callable[[World], Iterator[str]]] = {"ecs:StopTask": a_migration_that_takes_too_long}
+def a_release_taken_elsewhere(world: World) -> Iterator[str]:
+    yield from a_whole_release(world)
+    here = promotion.Side(account=world.account, environment=worlds.environment(), contract=world.contract)
+    promotion.chosen(here, number=1)
+
+
+SCENARIOS: dict[str, Callable[[World], Iterator[str]]] = {
+    "ecs:StopTask": a_migration_that_takes_too_long,
+    "dynamodb:GetItem": a_release_taken_elsewhere,
+}
 
 
 def complaints(action: str, *, without: tuple[str, str] = ("", "")) -> str:
