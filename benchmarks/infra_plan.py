@@ -79,7 +79,8 @@ def _commands(project: Project) -> dict[str, Callable[[], object]]:
     environment = config.load(project.path, ONE)
     program = terraform.find(project.path)
     mirror = provider_mirror.environment(project.path, machine.this(), program)
-    variables = stack.child_variables(environment, aws.child_variables(environment), mirror)
+    ours = stack.child_variables(environment, aws.child_variables(environment), mirror)
+    variables = {name: value for name, value in ours.items() if name not in stack.GO}
     files = stack.folder(environment)
     plan = files / "bare"
 
