@@ -46,7 +46,7 @@ format: setup ## Format Python and Terraform
 	@$(BIN)/inv infra.format
 
 lock: ## Renew the locked requirements (needs uv)
-	@for name in runtime dev emulator benchmark; do \
+	@for name in runtime dev emulator policy benchmark; do \
 		uv pip compile --quiet --upgrade --no-emit-index-url --no-header --no-annotate --generate-hashes \
 			--python-version 3.11 --universal requirements/$$name.in -o requirements/$$name.txt; \
 	done

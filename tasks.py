@@ -16,9 +16,15 @@ from invoke import Collection, Context, task
 from deploylib.command import command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from deploylib.aws import Account
+    from deploylib.config import Environment
     from deploylib.development.images import Images
     from deploylib.development.stand import Stand
-    from deploylib.infra.stack import Stack
+    from deploylib.infra.changes import Changes
+    from deploylib.infra.saved import Basis
+    from deploylib.infra.stack import SavedPlan, Stack
 
 # What a command has loaded stays until its end: it is not searched for cycles again and again, nor on the way out.
 gc.set_threshold(100_000)
@@ -30,8 +36,7 @@ ENV = {"env": "environment (else $DEPLOY_ENV, else the default one)"}
 ONE = {"env": "only that of this environment"}
 OUTPUT = {"output": "text or json"}
 CONFIRM = {"yes": "do not ask", "confirm": "with --yes: the name of a protected environment"}
-REPLACE = {"allow_replace": "let Terraform replace a service that serves"}
-DELETE = {"allow_delete": "let Terraform delete what holds data, in a protected environment"}
+DESTROY = {"allow_destroy": "let Terraform take away what holds data, serves or is used: its address (again for more)"}
 KEEP = {"keep": "how many of the newest images of each role stay (else images.keep.images)"}
 
 
@@ -63,13 +68,50 @@ def deploy(
     environment = config.load(ROOT, env)
     commit = checkout.observe(ROOT, environment.app.path)
     checkout.refuse_dirty(commit, allow=allow_dirty or bool(environment.promote_from))
+    account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
-        proposed = releases.propose(environment, aws.signed_in(environment), commit, number=release)
+        proposed = releases.propose(environment, account, commit, number=release)
     report.plan(proposed.plan, output=output)
     if dry_run or proposed.plan.nothing_to_do:
         return
     report.confirmed(environment, f"Deploy to {environment.name}", yes=yes, confirm=confirm)
     report.follow(releases.execute(proposed), output=output)
+
+
+@task(
+    help={
+        **ENV,
+        **OUTPUT,
+        **CONFIRM,
+        "service": "these, with commas (else those whose settings changed)",
+        "all_": "every service, whatever changed",
+        "dry_run": "stop after showing the plan",
+    }
+)
+@command
+def refresh(
+    c: Context,
+    env: str = "",
+    service: str = "",
+    all_: bool = False,
+    dry_run: bool = False,
+    yes: bool = False,
+    confirm: str = "",
+    output: str = "text",
+) -> None:
+    """Restart what runs with settings that have changed since."""
+    from deploylib import aws, config, report
+    from deploylib import release as releases
+
+    environment = config.load(ROOT, env)
+    chosen = tuple(filter(None, service.split(",")))
+    with report.waiting(f"Looking at {environment.name}"):
+        proposed = releases.propose_restart(environment, aws.signed_in(environment), chosen, every=all_)
+    report.plan(proposed.plan, output=output)
+    if dry_run or proposed.plan.nothing_to_do:
+        return
+    report.confirmed(environment, f"Refresh {environment.name}", yes=yes, confirm=confirm)
+    report.follow(releases.restart(proposed), output=output)
 
 
 @task(name="list", help=OUTPUT)
@@ -110,6 +152,7 @@ def env_doctor(c: Context, env: str = "", output: str = "text") -> None:
     """Check that everything is here that the commands need."""
     from deploylib import doctor, report
 
+    doctor.knock(doctor.Place(root=ROOT), env)
     with report.waiting("Looking around"):
         rows = doctor.examine(doctor.Place(root=ROOT), env)
     report.health(rows, output=output)
@@ -120,73 +163,194 @@ def env_doctor(c: Context, env: str = "", output: str = "text") -> None:
 @command
 def infra_init(c: Context, env: str = "") -> None:
     """Make the state's bucket and initialise Terraform."""
-    _stack(env).init(always=True)
+    from deploylib import config
+
+    _stack(config.load(ROOT, env)).init(always=True)
 
 
-@task(name="plan", help={**ENV, **OUTPUT, "check": "exit 9 when there are changes"})
+@task(name="bootstrap", help={**ENV, **OUTPUT})
+@command
+def infra_bootstrap(c: Context, env: str = "", output: str = "text") -> None:
+    """Make or complete the bucket of the state."""
+    from deploylib import config, report
+
+    environment = config.load(ROOT, env)
+    rows = [(one.what, "now" if one.done else "before") for one in _stack(environment).bootstrap()]
+    report.table(environment.state_bucket, ("property", "set"), rows, output=output)
+
+
+@task(name="plan", help={**ENV, **OUTPUT, "check": "exit 9 when there are changes; save nothing"})
 @command
 def infra_plan(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
-    """Show what Terraform would change."""
-    from deploylib import report
+    """Show and save what Terraform would change."""
+    from deploylib import config, report
+    from deploylib.infra import together
+
+    if env == "all":
+        every = together.each(together.here(ROOT), lambda name: _planned(config.load(ROOT, name), keep=not check)[0])
+        report.side_by_side(every, output=output)
+        together.refuse(every, check=check)
+        return
+    environment = config.load(ROOT, env)
+    changes, basis = _planned(environment, keep=not check)
+    report.changes(changes, environment=environment.name, basis=basis, output=output)
+    together.refuse({environment.name: changes}, check=check)
+
+
+@task(name="drift", help={**ENV, **OUTPUT, "check": "exit 9 when there is drift"})
+@command
+def infra_drift(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
+    """Show what changed behind Terraform's back."""
+    from deploylib import config, report
     from deploylib.errors import OutdatedError
 
-    with _stack(env).plan() as saved:
-        report.changes(saved.changes, output=output)
-        if check and saved.changes:
-            hint = f"inv infra.apply --env {saved.environment}"
-            raise OutdatedError(f"{saved.environment}: the infrastructure is not what the code says", hint=hint)
+    with _stack(config.load(ROOT, env)).plan(refresh_only=True) as found:
+        report.drift(found.changes, environment=found.environment, output=output)
+    if check and found.changes.drift:
+        hint = f"inv infra.plan --env {found.environment}, which shows how Terraform would undo it"
+        raise OutdatedError(f"{found.environment}: somebody changed what Terraform made", hint=hint)
 
 
-@task(name="apply", help={**ENV, **OUTPUT, **CONFIRM, **REPLACE, **DELETE})
+@task(
+    name="apply",
+    help={**ENV, **OUTPUT, **CONFIRM, **DESTROY, "anew": "plan anew instead of taking the plan that was saved"},
+    iterable=["allow_destroy"],
+    positional=[],
+)
 @command
 def infra_apply(
     c: Context,
+    allow_destroy: list[str],
     env: str = "",
     yes: bool = False,
     confirm: str = "",
-    allow_replace: bool = False,
-    allow_delete: bool = False,
+    anew: bool = False,
     output: str = "text",
 ) -> None:
-    """Show what Terraform would change, and apply just that."""
-    _apply(env, destroy=False, yes=yes, confirm=confirm, replace=allow_replace, delete=allow_delete, output=output)
+    """Apply the saved plan, or a new one."""
+    from deploylib import config, report, standing
+
+    environment = config.load(ROOT, env)
+    stack = _stack(environment)
+    with stack.ready(anew=anew) as plan:
+        if _shown(environment, stack.account, plan, allowed=allow_destroy, output=output):
+            report.confirmed(environment, f"Apply to {environment.name}", yes=yes, confirm=confirm)
+            stack.apply(plan)
+    report.pending(environment.name, standing.pending(stack.account, environment), output=output)
 
 
-@task(name="destroy", help={**ENV, **OUTPUT, **CONFIRM, **DELETE})
+@task(name="destroy", help={**ENV, **OUTPUT, **CONFIRM, **DESTROY}, iterable=["allow_destroy"], positional=[])
 @command
 def infra_destroy(
-    c: Context, env: str = "", yes: bool = False, confirm: str = "", allow_delete: bool = False, output: str = "text"
+    c: Context,
+    allow_destroy: list[str],
+    env: str = "",
+    yes: bool = False,
+    confirm: str = "",
+    output: str = "text",
 ) -> None:
     """Remove the whole infrastructure of an environment."""
-    _apply(env, destroy=True, yes=yes, confirm=confirm, replace=True, delete=allow_delete, output=output)
+    from deploylib import config, report
+    from deploylib.infra import leftovers
+
+    environment = config.load(ROOT, env)
+    stack = _stack(environment)
+    with stack.plan(destroy=True) as plan:
+        if _shown(environment, stack.account, plan, allowed=allow_destroy, output=output):
+            report.confirmed(environment, f"Destroy {environment.name}", yes=yes, confirm=confirm)
+            leftovers.note(stack.account.ssm, environment)
+            stack.apply(plan)
+    for line in leftovers.clear(stack.account.ecs, environment):
+        report.say(line, output=output)
 
 
 @task(name="output", help={**ENV, **OUTPUT, "secrets": "show sensitive values too"})
 @command
 def infra_output(c: Context, env: str = "", secrets: bool = False, output: str = "text") -> None:
     """Show Terraform's outputs."""
-    from deploylib import report
+    from deploylib import config, report
 
-    rows = list(_stack(env).output(secrets=secrets).items())
+    rows = list(_stack(config.load(ROOT, env)).output(secrets=secrets).items())
     report.table("Outputs", ("name", "value"), rows, output=output)
+
+
+@task(name="status", help={**ENV, **OUTPUT, "check": "exit 9 when a template waits for a deploy"})
+@command
+def infra_status(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
+    """Show the state, its lock, and what waits for a deploy."""
+    from deploylib import config, report, standing
+    from deploylib.infra import state
+
+    environment = config.load(ROOT, env)
+    stack = _stack(environment)
+    account = stack.account
+    services = standing.observed(account, environment)
+    position, lock = state.position(account.s3, environment), state.lock(account.s3, environment)
+    report.status(environment.name, services, position, lock=lock, waiting=stack.waiting, output=output)
+    if check:
+        standing.refuse_pending(environment, services)
+
+
+@task(name="tf", help={**ENV, **CONFIRM, "secrets": "let it print secrets"})
+@command
+def infra_tf(c: Context, env: str = "", secrets: bool = False, yes: bool = False, confirm: str = "") -> None:
+    """Run another command of Terraform, given after --."""
+    from deploylib import config, report
+    from deploylib.infra import passthrough
+
+    environment, words = config.load(ROOT, env), passthrough.given(sys.argv, c.remainder)
+    passthrough.check(words, environment, secrets=secrets)
+    if passthrough.writes(words):
+        report.confirmed(environment, f"terraform {' '.join(words)} in {environment.name}", yes=yes, confirm=confirm)
+    _stack(environment, line=print).run(words, secrets=secrets)
 
 
 @task(name="unlock", help={**ENV, "lock": "the lock's id, as the error shows it"})
 @command
 def infra_unlock(c: Context, lock: str, env: str = "") -> None:
     """Release a lock on the state that a dead run left behind."""
-    _stack(env).unlock(lock)
+    from deploylib import config
+
+    _stack(config.load(ROOT, env)).unlock(lock)
 
 
 @task(name="check")
 @command
 def infra_check(c: Context) -> None:
-    """Check the Terraform code: format, validity, its own tests."""
-    from deploylib.infra import quality
-    from deploylib.toolchain import machine, provider_mirror, terraform
+    """Check the Terraform code: format, tests, policy."""
+    from concurrent.futures import ThreadPoolExecutor
 
-    program = terraform.find(ROOT)
-    quality.check(ROOT, program.program, provider_mirror.environment(ROOT, machine.this(), program), print)
+    from deploylib.infra import policy, quality
+    from deploylib.toolchain import machine, provider_mirror, python_environment, terraform
+
+    this, program, judge = machine.this(), terraform.find(ROOT), python_environment.policy(ROOT)
+    with ThreadPoolExecutor() as threads:
+        made = threads.submit(python_environment.ensure, judge, this, print)  # most of it is waiting
+        quality.check(ROOT, program.program, provider_mirror.environment(ROOT, this, program), print)
+        made.result()
+    policy.check(ROOT, str(judge.path / "bin" / "checkov"), print)
+
+
+@task(name="iam", help={"check": "exit 9 when the document is out of date; write nothing"})
+@command
+def infra_iam(c: Context, check: bool = False) -> None:
+    """Write docs/iam.md: what the deploy role may do, and why."""
+    from deploylib import permissions
+
+    (permissions.check if check else permissions.write)(ROOT)
+
+
+@task(name="docs", help={"check": "exit 9 when a page is out of date; write nothing"})
+@command
+def infra_docs(c: Context, check: bool = False) -> None:
+    """Write the README of every Terraform module."""
+    from deploylib import report
+    from deploylib.infra import module_docs
+
+    if check:
+        module_docs.check(ROOT)
+    else:
+        report.say(f"written: {', '.join(module_docs.write(ROOT)) or 'nothing, all of them are up to date'}")
 
 
 @task(name="format")
@@ -219,8 +383,9 @@ def base_status(c: Context, env: str = "", check: bool = False, output: str = "t
 
     environment = config.load(ROOT, env)
     commit = checkout.observe(ROOT, environment.app.path)
+    account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
-        found = staleness.look(aws.signed_in(environment), environment, commit)
+        found = staleness.look(account, environment, commit)
     report.base(found, output=output)
     if check:
         staleness.refuse_stale(found)
@@ -330,6 +495,140 @@ def image_clean(c: Context, env: str = "", keep: int = 0, dry_run: bool = False,
     report.clean(app, fates, output=output)
     if not dry_run and any(not one.stays for one in fates):
         report.cleaned_up(local.remove(api, fates), output=output)
+
+
+@task(name="list", help={**ENV, **OUTPUT, "check": "exit 9 when a container asks for one that is not there"})
+@command
+def params_list(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
+    """List the settings: who reads them, what is missing."""
+    from deploylib import aws, config, report
+    from deploylib.settings import inventory
+
+    environment = config.load(ROOT, env)
+    with report.waiting(f"Looking at {environment.name}"):
+        lines = inventory.listing(aws.signed_in(environment), environment)
+    report.table(f"Settings of {environment.name}", inventory.COLUMNS, lines, output=output)
+    if check:
+        inventory.refuse_missing(environment, lines)
+
+
+@task(name="get", help={**ENV, **OUTPUT, "reveal": "print the value, and nothing else"})
+@command
+def params_get(c: Context, name: str, env: str = "", reveal: bool = False, output: str = "text") -> None:
+    """Show a setting; its value with --reveal only."""
+    from deploylib import aws, config, report
+    from deploylib.settings import inventory
+
+    environment = config.load(ROOT, env)
+    found = inventory.one(aws.signed_in(environment), environment, name, values=reveal)
+    if reveal:
+        sys.stdout.write(found.value + "\n")
+        return
+    row = (name, "(hidden)", found.kind, found.version, found.modified.isoformat(timespec="seconds"))
+    report.table(environment.name, ("setting", "value", "type", "version", "changed"), [row], output=output)
+
+
+@task(
+    name="set",
+    help={**ENV, **OUTPUT, **CONFIRM, "name": "the variable", "file": "read the value from it (else standard input)"},
+)
+@command
+def params_set(
+    c: Context, name: str, env: str = "", file: str = "", yes: bool = False, confirm: str = "", output: str = "text"
+) -> None:
+    """Set one setting: value from standard input or a file."""
+    from deploylib import aws, config, report
+    from deploylib.settings import importing, sources
+
+    environment = config.load(ROOT, env)
+    account = aws.signed_in(environment)
+    value = None if file else report.typed(name)
+    value = sources.one_value(file, sys.stdin) if value is None else value
+    given = sources.Given(name=name, value=value, place=file or "standard input")
+    found = importing.propose_one(account, environment, given)
+    report.table(f"Settings of {environment.name}", importing.COLUMNS, found.rows, output=output)
+    if found.writes and environment.protected:
+        report.confirmed(environment, f"Set {name} in {environment.name}", yes=yes, confirm=confirm)
+    if importing.carry_out(account, found):
+        report.say(f"running tasks get it with: inv refresh --env {environment.name}", output=output)
+
+
+@task(
+    name="import",
+    help={
+        **ENV,
+        **OUTPUT,
+        **CONFIRM,
+        "file": "a .env file; - is standard input",
+        "prefix": "variables of this process that start so, without it: STG_",
+        "suffix": "variables of this process that end so, without it: _PRODUCTION",
+        "s3": "an environment file of ECS: s3://BUCKET/KEY",
+        "dry_run": "stop after showing what would be written",
+    },
+)
+@command
+def params_import(
+    c: Context,
+    env: str = "",
+    file: str = "",
+    prefix: str = "",
+    suffix: str = "",
+    s3: str = "",
+    dry_run: bool = False,
+    yes: bool = False,
+    confirm: str = "",
+    output: str = "text",
+) -> None:
+    """Take settings over from a file, from variables, from S3."""
+    from deploylib import aws, config, report
+    from deploylib.settings import importing, sources
+
+    environment = config.load(ROOT, env)
+    source = sources.check(sources.Source(file=file, prefix=prefix, suffix=suffix, s3=s3))
+    account = aws.signed_in(environment)
+    given = sources.read(source, lambda: account.s3, stdin=sys.stdin)
+    with report.waiting(f"Comparing with {environment.name}"):
+        found = importing.propose(account, environment, given, str(source))
+    report.table(f"{source} → {environment.name}", importing.COLUMNS, found.rows, output=output)
+    report.say(found.summary, output=output)
+    if dry_run or not found.writes:
+        return
+    report.confirmed(environment, f"Import into {environment.name}", yes=yes, confirm=confirm)
+    with report.waiting(f"Writing {len(found.writes)} settings"):
+        written = importing.carry_out(account, found)
+    report.say(f"{written} written; running tasks get them with: inv refresh --env {environment.name}", output=output)
+
+
+@task(name="diff", help={**ENV, **OUTPUT, "with_": "the other environment", "check": "exit 9 when something differs"})
+@command
+def params_diff(c: Context, with_: str, env: str = "", check: bool = False, output: str = "text") -> None:
+    """Compare two environments' settings; no value is shown."""
+    from deploylib import aws, config, report
+    from deploylib.settings import inventory
+
+    both = config.load(ROOT, env), config.load(ROOT, with_)
+    with report.waiting(f"Looking at {both[0].name} and {both[1].name}"):
+        rows = inventory.differences(*((aws.signed_in(one), one) for one in both))
+    report.table(f"{both[0].name} and {both[1].name}", inventory.DIFFERENCE_COLUMNS, rows, output=output)
+    if check:
+        inventory.refuse_different(both[0], both[1], rows)
+
+
+@task(name="rm", help={**ENV, **CONFIRM, "name": "one, or several with commas", "allow_used": "even if tasks read it"})
+@command
+def params_rm(
+    c: Context, name: str, env: str = "", yes: bool = False, confirm: str = "", allow_used: bool = False
+) -> None:
+    """Remove settings that no container reads."""
+    from deploylib import aws, config, observe, report
+    from deploylib.settings import inventory
+
+    environment, wanted = config.load(ROOT, env), tuple(filter(None, name.split(",")))
+    account = aws.signed_in(environment)
+    if not allow_used:
+        inventory.refuse_used(environment, wanted, observe.readers(account, environment))
+    report.confirmed(environment, f"Remove {', '.join(wanted)} from {environment.name}", yes=yes, confirm=confirm)
+    report.say(f"removed {inventory.remove(account, environment, wanted)}")
 
 
 @task(name="up", help=ENV)
@@ -442,12 +741,14 @@ def _stand(env: str, *, starting: bool = False) -> tuple[Stand, Images]:
     return Stand(environment=environment, engine=found, tool=tool), images.observe(environment, commit, found.api)
 
 
-def _stack(env: str) -> Stack:
-    from deploylib import aws, config
+def _stack(
+    environment: Environment, *, line: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
+) -> Stack:
+    from deploylib import aws
     from deploylib.infra import stack
     from deploylib.toolchain import machine, provider_mirror, terraform
 
-    environment, program = config.load(ROOT, env), terraform.find(ROOT)
+    program = terraform.find(ROOT)
     variables = provider_mirror.environment(ROOT, machine.this(), program)
     account = aws.signed_in(environment)
     return stack.open_stack(
@@ -455,42 +756,54 @@ def _stack(env: str) -> Stack:
         account,
         program=program.program,
         variables=variables,
-        line=lambda line: print(line, file=sys.stderr),
+        line=line,
         colours=sys.stderr.isatty(),
     )
 
 
-def _apply(env: str, *, destroy: bool, yes: bool, confirm: str, replace: bool, delete: bool, output: str) -> None:
-    from deploylib import aws, config, report
-    from deploylib.infra import guards, leftovers
+def _planned(environment: Environment, *, keep: bool) -> tuple[Changes, Basis | None]:
+    """Return what a plan of *environment* changes, and what it was made for when it is saved."""
+    stack = _stack(environment)
+    with stack.plan(meanwhile=_load_what_shows) as plan:
+        from deploylib import standing
 
-    environment, stack = config.load(ROOT, env), _stack(env)
-    account, verb = aws.signed_in(environment), "Destroy" if destroy else "Apply to"
-    with stack.plan(destroy=destroy) as saved:
-        report.changes(saved.changes, output=output)
-        if saved.changes:
-            guards.check_dangers(
-                saved.changes, environment, destroying=destroy, allow_replace=replace, allow_delete=delete
-            )
-            report.confirmed(environment, f"{verb} {environment.name}", yes=yes, confirm=confirm)
-            if destroy:
-                leftovers.note(account.ssm, environment)
-            stack.apply(saved)
-            if saved.changes.waits_for_deploy and not destroy:
-                report.say(f"the running tasks get it with: inv deploy --env {environment.name}", output=output)
-    for line in leftovers.clear(account.ecs, environment) if destroy else ():
-        report.say(line, output=output)
+        if keep:
+            stack.keep(plan)
+        return standing.marked(plan.changes, stack.account, environment), plan.basis if keep else None
 
 
-namespace = Collection(deploy)
+def _load_what_shows() -> None:
+    """Load what is needed once Terraform has planned: that takes as long as a part of its own work."""
+    from deploylib import report, standing  # noqa: F401  # loaded for later
+
+    _ = report.changes
+
+
+def _shown(
+    environment: Environment, account: Account, plan: SavedPlan, *, allowed: Sequence[str], output: str
+) -> Changes:
+    """Show *plan* and return what it does, unless that is refused."""
+    from deploylib import report, standing
+    from deploylib.infra import guards
+
+    changes = plan.changes if plan.destroying else standing.marked(plan.changes, account, environment)
+    if plan.kept:
+        report.say(f"The plan of {plan.basis.made}, saved by inv infra.plan", output=output)
+    report.changes(changes, environment=environment.name, output=output)
+    guards.check_dangers(changes, environment, destroying=plan.destroying, allowed=allowed)
+    return changes
+
+
+namespace = Collection(deploy, refresh)
 for name, tasks in {
     "env": (env_list, env_show, env_validate, env_doctor),
     "infra": (
-        *(infra_init, infra_plan, infra_apply, infra_output, infra_destroy),
-        *(infra_unlock, infra_check, infra_format),
+        *(infra_bootstrap, infra_init, infra_plan, infra_apply, infra_destroy, infra_drift),
+        *(infra_status, infra_output, infra_tf, infra_unlock, infra_check, infra_iam, infra_docs, infra_format),
     ),
     "base": (base_refresh, base_status),
     "image": (image_promote, image_test, image_prune, image_clean),
+    "params": (params_list, params_get, params_set, params_import, params_diff, params_rm),
     "dev": (dev_compose, dev_up, dev_status, dev_down),
     "local": (local_up, local_status, local_down),
 }.items():

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import boto3
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from deploylib.errors import AwsError, ConfigError, RefusedError
+from deploylib import sign_in
+from deploylib.errors import AwsError, ConfigError, DeployError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from types_boto3_sts.client import STSClient
 
     from deploylib.config import Environment
+    from deploylib.sign_in import SignedIn, Way
 
-AMBIENT = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-STATIC = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+# Invoke's --debug makes every logger talk, and botocore then prints requests and answers: settings, passwords, tokens.
+logging.getLogger("botocore").setLevel(logging.INFO)
+
 ERROR_STATUS = 300
 HINTS = {
     "NoCredentialsError": "sign in to AWS, for example: aws sso login",
@@ -48,6 +51,7 @@ HINTS = {
     "AccessDeniedException": "the role of this profile may not do that",
     "AccessDenied": "the role of this profile may not do that",
 }
+SIGN_IN = frozenset(code for code, hint in HINTS.items() if "sso login" in hint)
 NOT_OURS = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"})
 UNREACHABLE = frozenset({"EndpointConnectionError", "ConnectionClosedError", "ConnectTimeoutError"})
 
@@ -55,10 +59,13 @@ UNREACHABLE = frozenset({"EndpointConnectionError", "ConnectionClosedError", "Co
 class Account:
     """A signed-in session: clients made on first use, calls counted by operation."""
 
-    def __init__(self, session: boto3.Session, *, environment: str, is_local: bool = False) -> None:
+    def __init__(
+        self, session: boto3.Session, *, environment: str, is_local: bool = False, way: Way | None = None
+    ) -> None:
         self._session = session
         self._environment = environment
         self._is_local = is_local
+        self.way = way
         self._making = threading.Lock()
         self.calls: Counter[str] = Counter()
 
@@ -81,6 +88,11 @@ class Account:
     def sts(self) -> STSClient:
         """Security Token Service."""
         return self._client("sts")
+
+    @functools.cached_property
+    def iam(self) -> Any:  # for one call, no package of types
+        """Identity and Access Management, to ask what we may do."""
+        return self._client("iam")
 
     @functools.cached_property
     def logs(self) -> CloudWatchLogsClient:
@@ -108,7 +120,8 @@ class Account:
         return self._client("scheduler")
 
     def _client(self, service: str) -> Any:
-        config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=60)
+        mode: Any = "adaptive" if service == "ssm" else "standard"  # Parameter Store takes very few writes a second
+        config = Config(retries={"mode": mode, "total_max_attempts": 5}, connect_timeout=5, read_timeout=60)
         if service == "s3":  # an endpoint of one's own has no host name per bucket
             config = config.merge(Config(s3={"addressing_style": "path"}))
         with self._making, _understood(self._environment):  # making clients of one session is not thread-safe
@@ -132,29 +145,44 @@ class Account:
         raise AwsError(f"{self._environment}: {said}", code=code, hint=self._hint(code))
 
     def _translate_exception(self, exception: Exception, **_: Any) -> NoReturn:
+        if isinstance(exception, DeployError):  # of signing in, on the way to the call
+            raise exception
         code = type(exception).__name__
         raise AwsError(f"{self._environment}: {exception}", code=code, hint=self._hint(code)) from exception
 
     def _hint(self, code: str) -> str:
         if self._is_local and code in UNREACHABLE | NOT_OURS:
             return f"inv local.up --env {self._environment}"
+        if code in SIGN_IN and self.way and self.way.hint:
+            return self.way.hint
         return "is this machine online?" if code in UNREACHABLE else HINTS.get(code, "")
 
 
 def signed_in(environment: Environment) -> Account:
-    """Return a session for *environment*'s account; nothing is called yet.
+    """Return a session for *environment*'s account; nothing is called yet, unless somebody has to type a code.
 
     Raises `ConfigError` when the profile or its file is not there.
     """
-    return Account(session(environment), environment=environment.name, is_local=environment.account.is_local)
+    with _understood(environment.name):
+        signed = sign_in.sign_in(environment)
+        if environment.account.role and environment.account.role.mfa_serial:
+            signed.frozen()  # now, and not under somebody's progress display
+    return Account(
+        _session(signed, environment),
+        environment=environment.name,
+        is_local=environment.account.is_local,
+        way=signed.way,
+    )
 
 
 def session(environment: Environment) -> boto3.Session:
     """Return the boto3 session that *environment*'s `[account]` describes."""
-    core, profile = _core(environment)
-    if profile:
-        core.set_config_variable("profile", profile)
-    return boto3.Session(botocore_session=core, region_name=environment.account.region)
+    with _understood(environment.name):
+        return _session(sign_in.sign_in(environment), environment)
+
+
+def _session(signed: SignedIn, environment: Environment) -> boto3.Session:
+    return boto3.Session(botocore_session=signed.core, region_name=environment.account.region)
 
 
 def guard(account: Account, environment: Environment) -> str:
@@ -170,28 +198,10 @@ def guard(account: Account, environment: Environment) -> str:
 
 
 def child_variables(environment: Environment, *, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the whole environment for a program of *environment*'s account (Terraform).
-
-    A profile has to win over stray static credentials, as it does in `session`.
-    """
-    account, variables = environment.account, dict(inherited)
-    if account.config_file:
-        variables["AWS_CONFIG_FILE"] = _config_file(environment)
-    _, profile = _core(environment)
-    if profile:
-        variables = {key: value for key, value in variables.items() if key not in STATIC}
-        variables["AWS_PROFILE"] = profile
-    variables["AWS_REGION"] = account.region
-    return variables
-
-
-def _core(environment: Environment) -> tuple[botocore.session.Session, str]:
-    """Return a botocore session that reads *environment*'s config file, and the profile to use."""
-    core = botocore.session.Session()
-    if environment.account.config_file:
-        core.set_config_variable("config_file", _config_file(environment))
+    """Return the whole environment for a program of *environment*'s account (Terraform): it is who we are."""
     with _understood(environment.name):
-        return core, _profile(environment, core.available_profiles)
+        signed = sign_in.sign_in(environment, variables=inherited)
+        return sign_in.child_variables(signed, environment, inherited)
 
 
 @contextlib.contextmanager
@@ -205,31 +215,3 @@ def _understood(environment: str) -> Iterator[None]:
     except (BotoCoreError, ValueError, OSError) as error:
         hint = "correct the AWS configuration (aws configure list), or sign in again"
         raise ConfigError(f"environment {environment}: {error}", hint=hint) from error
-
-
-def _config_file(environment: Environment) -> str:
-    path = environment.root / environment.account.config_file
-    if path.is_file():
-        return str(path)
-    raise ConfigError(
-        f"environment {environment.name}: {environment.account.config_file} does not exist",
-        hint=_local_up(environment) or "create it, or correct account.config_file",
-    )
-
-
-def _profile(environment: Environment, available: list[str]) -> str:
-    """Return the profile to use, or nothing when a machine without it (CI) has ambient credentials."""
-    profile = environment.account.profile
-    if not profile or profile in available:
-        return profile
-    if any(os.environ.get(name) for name in AMBIENT):
-        return ""
-    raise ConfigError(
-        f"environment {environment.name}: no AWS profile {profile!r} on this machine",
-        hint=_local_up(environment) or f"aws configure sso --profile {profile}",
-    )
-
-
-def _local_up(environment: Environment) -> str:
-    """Return the command that makes *environment*'s account, when that is ours to make."""
-    return f"inv local.up --env {environment.name}" if environment.account.is_local else ""

@@ -6,6 +6,7 @@ Unknown keys are errors; every mistake is reported at once, each with its file a
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,16 +24,26 @@ LOCAL_CONFIG = ".local/aws/config"  # `inv local.up` writes it
 DIRECTORY = "environments"
 VARIABLE = "DEPLOY_ENV"
 STACK = "terraform/stack"
+PROCESSORS = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}  # Docker's name to that of ECS
 MIGRATION = "migration"  # the name that it has among the containers of the development environment
 AUTOMATIC_VARIABLES = ("app", "environment", "account_id", "region")
 
+ROLE_ARN = r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
+MFA_SERIAL = r"^(arn:[a-z-]+:iam::[0-9]{12}:(mfa|u2f)/.+|[A-Z0-9]{9,})?$"
+SESSION_NAME, PREFIX, SHELL_NAME = r"^([\w+=,.@-]{2,64})?$", r"^([A-Z][A-Z0-9_]*_)?$", r"^[A-Za-z_][A-Za-z0-9_]*$"
 ACCOUNT_ID, REGION, NAME = r"^[0-9]{12}$", r"^[a-z]{2}(-[a-z]+)+-\d$", r"^[a-z][a-z0-9-]{0,30}$"
+ARN_ACCOUNT = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):")
 MOUNT = r"^/[^:]+(:ro)?$"
 MOUNT_ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 WORDS = {
     MOUNT_ID: "should be letters, digits, dots, hyphens and underscores",
     MOUNT: "should be an absolute path, with :ro at its end if nothing may be written there",
     ACCOUNT_ID: "should be twelve digits (0-9) in quotes",
+    ROLE_ARN: "should be the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME",
+    MFA_SERIAL: "should be the ARN of a device, arn:aws:iam::ACCOUNT:mfa/NAME, or a serial number",
+    SESSION_NAME: "should be 2 to 64 letters, digits and + = , . @ _ -",
+    PREFIX: "should be capitals, digits and underscores, with an underscore at its end: AWS_STG_",
+    SHELL_NAME: "should be the name of an environment variable",
     REGION: "should be a region, such as ap-northeast-1",
     NAME: "should be small letters, digits and hyphens, from a letter on, 31 at most",
 }
@@ -46,11 +57,38 @@ STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssumedRole:
+    """The role to take with the credentials that are found first; `mfa_serial` asks for a code.
+
+    `session_name` is what CloudTrail shows (else `deploylib-USER`).
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    arn: Annotated[str, Field(pattern=ROLE_ARN)]
+    session_name: Annotated[str, Field(pattern=SESSION_NAME)] = ""
+    external_id: str = ""
+    mfa_serial: Annotated[str, Field(pattern=MFA_SERIAL)] = ""
+    duration_seconds: Annotated[int, Field(ge=900, le=43200, strict=True)] = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebIdentity:
+    """The role that a CI job takes with its OIDC token, where the variable *token_variable* has one."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    role_arn: Annotated[str, Field(pattern=ROLE_ARN)]
+    token_variable: Annotated[str, Field(pattern=SHELL_NAME)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """The AWS account that an environment lives in, and how to sign in to it.
 
     `profile` names a profile of the AWS shared configuration; `config_file` is that file when it is not the
-    user's own. Without a profile the ambient credentials are used (environment variables, OIDC, instance role).
+    user's own. `variables_prefix` is that of the environment's own keys among the variables (`AWS_STG_`). Without any
+    the ambient credentials are used (environment variables, OIDC, instance role). More in `deploylib/sign_in.py`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -59,6 +97,9 @@ class Account:
     region: Annotated[str, Field(pattern=REGION)]
     profile: str = ""
     config_file: str = ""
+    variables_prefix: Annotated[str, Field(pattern=PREFIX)] = ""
+    web_identity: WebIdentity | None = None
+    role: AssumedRole | None = None
     state_bucket: str = ""
 
     @property
@@ -314,8 +355,8 @@ class Environment:
 
     @property
     def state_bucket(self) -> str:
-        """The S3 bucket of the Terraform state; bucket names are global, so the account is in it."""
-        return self.account.state_bucket or f"{self.app.name}-{self.name}-terraform-{self.account.id}"
+        """The S3 bucket of the app's Terraform states in this account; bucket names are global."""
+        return self.account.state_bucket or f"{self.app.name}-terraform-{self.account.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -444,13 +485,10 @@ def _contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str,
     """Return what each part alone cannot know: names that do not meet, values that Terraform would not take."""
     found: list[tuple[tuple[str, ...], str]] = []
     found += _unfit_variables(root, _table(merged, "terraform"))
-    roles, services = _table(merged, "images", "roles"), _table(merged, "terraform", "services")
-    found += [
-        (("terraform", "services", service, "containers", container, "role"), f"no role {role!r} in images.roles")
-        for service in services
-        for container, role in _roles(_table(services, service, "containers"))
-        if role not in roles
-    ]
+    services = _table(merged, "terraform", "services")
+    found += _unknown_roles(merged)
+    found += _other_processor(merged)
+    found += _foreign_roles(_table(merged, "account"))
     found += _dependents(merged)
     found += _unfit_tests(root, merged)
     found += _migration_target(_table(merged, "migration"), services)
@@ -461,6 +499,19 @@ def _contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str,
     if merged.get("default") is True and merged.get("protected") is True:
         found.append((("default",), "a protected environment cannot be the default"))
     return found
+
+
+def _foreign_roles(account: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return the roles that would lead into another account than the environment's."""
+    named = {
+        ("account", "role", "arn"): _table(account, "role").get("arn"),
+        ("account", "web_identity", "role_arn"): _table(account, "web_identity").get("role_arn"),
+    }
+    return [
+        (path, f"is a role of account {found[1]}, but account.id is {account.get('id')}")
+        for path, arn in named.items()
+        if isinstance(arn, str) and (found := ARN_ACCOUNT.match(arn)) and found[1] != account.get("id")
+    ]
 
 
 def _unfit_tests(root: Path, merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
@@ -553,6 +604,26 @@ def _bound_images(source: str, merged: Mapping[str, Any]) -> list[tuple[tuple[st
         for role in roles
         if _table(roles, role).get("environment_specific") is True
     ]
+
+
+def _unknown_roles(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    known = _table(merged, "images", "roles")
+    return [
+        (("terraform", kind, name, "containers", container, "role"), f"no role {role!r} in images.roles")
+        for kind in ("services", "scheduled_tasks")
+        for name in _table(merged, "terraform", kind)
+        for container, role in _roles(_table(merged, "terraform", kind, name, "containers"))
+        if role not in known
+    ]
+
+
+def _other_processor(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Tasks on another processor than the images are for would only fail when they start."""
+    platform = str(_table(merged, "images").get("platform", "linux/amd64"))
+    given, wanted = _table(merged, "terraform").get("architecture", "X86_64"), PROCESSORS.get(platform)
+    if wanted is None or given == wanted:  # the schema has said that it is no platform
+        return []
+    return [(("terraform", "architecture"), f"should be {wanted!r} for images.platform {platform} (it is {given!r})")]
 
 
 def _roles(containers: Mapping[str, Any]) -> list[tuple[str, str]]:

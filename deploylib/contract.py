@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -15,6 +15,43 @@ if TYPE_CHECKING:
     from types_boto3_ssm.client import SSMClient
 
 VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadBalancer:
+    """What a deployment that swaps target groups needs, as ARNs; the first target group is what Terraform began with.
+
+    `test_listener` is empty without one.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    container: str
+    port: int
+    target_groups: tuple[str, ...]
+    listener: str
+    test_listener: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledTask:
+    """One schedule of EventBridge: `schedule` is its name in the group `default`, `family` what a deploy writes.
+
+    A deploy sets the schedule to the revision that it registered, and enables it if `enabled` says so.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    name: str
+    family: str
+    template: str
+    schedule: str
+    containers: Mapping[str, str]
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    enabled: bool = True
+    assign_public_ip: bool = False
+    log_group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +73,7 @@ class ServiceContract:
     security_groups: tuple[str, ...]
     assign_public_ip: bool = False
     log_group: str = ""
+    load_balancer: LoadBalancer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +96,13 @@ class Contract:
     ledger: str
     cache_repository: str = ""
     url: str = ""
+    scheduled_tasks: Mapping[str, ScheduledTask] = field(default_factory=dict)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families that deploys write, sorted."""
+        services = (one.family for one in self.services.values())
+        return tuple(sorted([*services, *(one.family for one in self.scheduled_tasks.values())]))
 
 
 def read(ssm: SSMClient, parameter: str) -> Contract:

@@ -5,6 +5,8 @@ A question never fails the others: what it raises becomes its row, and what cann
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import platform
 import shutil
@@ -14,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from deploylib import aws, config, contract, ledger, process
-from deploylib.errors import DeployError, ToolMissingError
+from deploylib import aws, config, contract, ledger, permissions, process, simulation
+from deploylib.errors import AwsError, DeployError, ToolMissingError
 from deploylib.images import ability, features, registry, supplies
 from deploylib.images.credentials import Credentials
 from deploylib.images.distribution import NOT_FOUND, Registries, RegistryError
@@ -82,6 +84,14 @@ def examine(place: Place, environment: str = "", *, doors: Doors = Doors()) -> t
         )
         answers = [threads.submit(question, tools) for question in _QUESTIONS]
         return (*(row for one in answers for row in one.result()), *(there.result() if there else ()))
+
+
+def knock(place: Place, environment: str) -> None:
+    """Sign in where a person has to type a code, before anything is displayed; `examine` says what goes wrong."""
+    with contextlib.suppress(DeployError):
+        found = config.load(place.root, environment, variables={}) if environment else None
+        if found and found.account.role and found.account.role.mfa_serial:
+            aws.signed_in(found)
 
 
 def refuse_missing(rows: Iterable[Row], repeat: str) -> None:
@@ -276,7 +286,9 @@ def _environment(place: Place, name: str, doors: Doors) -> tuple[Row, ...]:
         environment = config.load(place.root, name, variables={})
         rows.append(Row(group=group, what="configuration", state="OK", found="no mistakes"))
         account = doors.sign_in(environment)
-        rows.append(Row(group=group, what="credentials", state="OK", found=aws.guard(account, environment)))
+        caller = aws.guard(account, environment)
+        signed = f"{caller}, by {account.way}" if account.way else caller
+        rows.append(Row(group=group, what="credentials", state="OK", found=signed))
         where = f"{environment.account.id}, {environment.account.region}"
         rows.append(Row(group=group, what="account, region", state="OK", found=where))
         published = contract.read(account.ssm, environment.contract_parameter)
@@ -285,7 +297,34 @@ def _environment(place: Place, name: str, doors: Doors) -> tuple[Row, ...]:
         return (*rows, *_given_up(len(rows), error, group))
     here = _There(account=account, environment=environment, contract=published, doors=doors)
     found = (_row("registry", here.registry, group=group), _row("ledger", here.ledger, group=group))
-    return (*rows, *found, *((_row("secrets", here.secrets, group=group),) if here.parameters else ()))
+    secrets = (_row("secrets", here.secrets, group=group),) if here.parameters else ()
+    return (*rows, *found, *secrets, _allowance(place, here, caller))
+
+
+def _allowance(place: Place, here: _There, caller: str) -> Row:
+    """Ask IAM for each action of a release; who may not ask has at least read what the other rows say."""
+    row = functools.partial(Row, group=f"environment {here.environment.name}", what="permissions")
+    if simulation.is_root(caller):
+        return row(state="OK", found="the account's root may do everything")
+    if not (place.root / permissions.SOURCE).is_file():
+        return row(state="SKIPPED", found=f"no {permissions.SOURCE} here")
+    listed = permissions.read(place.root)
+    try:
+        missing = simulation.lacking(here.account.iam, caller, here.environment, listed)
+    except AwsError as error:
+        return row(state="SKIPPED", found=f"IAM does not tell: {error.code} of SimulatePrincipalPolicy")
+    if missing:
+        return row(state="MISSING", found=f"not allowed: {', '.join(missing)}", next=_mended(here.environment, caller))
+    return row(state="OK", found=f"all {len(listed.entries)} that a release needs")
+
+
+def _mended(environment: Environment, caller: str) -> str:
+    """Return how the permissions come: the role's policy is Terraform's, others take the role."""
+    deploy = f"{environment.app.name}-{environment.name}-deploy"
+    if simulation.principal(caller).endswith(f":role/{deploy}"):
+        return f"inv infra.apply --env {environment.name}"
+    arn = f"arn:{caller.split(':')[1]}:iam::{environment.account.id}:role/{deploy}"
+    return f'set account.role.arn = "{arn}" in environments/{environment.name}.toml'
 
 
 STEPS = ("configuration", "credentials", "account, region", "contract", "registry", "ledger")

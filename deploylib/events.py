@@ -242,10 +242,11 @@ class Noticed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed(Event):
-    """Everything that was planned is done; *release* is its number in the ledger."""
+    """Everything that was planned is done; *release* is its number in the ledger. Or nothing but a restart was."""
 
     seconds: float
     calls: int
     url: str = ""
     services: tuple[str, ...] = field(default=())
     release: int = 0
+    restarted: bool = False

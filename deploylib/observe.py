@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import functools
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploylib import aws, ledger, rollout, taskdef
+from deploylib import aws, ledger, rollout, stopped, taskdef
 from deploylib import contract as contracts
 from deploylib.errors import AwsError, ContractError
 from deploylib.images import promotion as promotions
 from deploylib.images import recipe, stock, upstream
 from deploylib.plan import Live, LiveService
+from deploylib.settings import names, store
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator, Mapping, Sequence
 
     from types_boto3_ecs.client import ECSClient
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from deploylib.contract import Contract, ServiceContract
     from deploylib.images.promotion import Promotion
     from deploylib.images.recipe import LookUp, Recipe
+    from deploylib.settings.store import Parameter
     from deploylib.taskdef import Definition
 
     Signed = tuple[Account, Environment]
@@ -67,7 +70,7 @@ def everything(account: Account, environment: Environment, checkout: Checkout) -
         )
         past = pool.submit(_past, account, found, dirty=bool(checkout.dirty))
         return Observed(
-            live=live(account, found),
+            live=with_settings(account, live(account, found)),
             recipes=held.result().recipes,
             present=held.result().present,
             recorded=past.result().recorded,
@@ -124,7 +127,7 @@ def offered(source: Signed, target: Signed, *, number: int = 0) -> Offered:
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
         past = pool.submit(_past, account, found.target.contract)
         return Offered(
-            live=live(account, found.target.contract),
+            live=with_settings(account, live(account, found.target.contract)),
             promotion=found,
             recorded=past.result().recorded,
             by=by,
@@ -194,6 +197,63 @@ def _live(account: Account, contract: Contract) -> Live:
             for key, one in services.items()
         ),
     )
+
+
+def with_settings(account: Account, live: Live) -> Live:
+    """Return *live* with what is to know of the parameters of this environment that its tasks read at their start.
+
+    One GetParameters for ten of them; the tasks of a service are only looked at when one changed after its deployment.
+    """
+    read = {each.parameter for one in live.services for each in (*_next_reads(live, one), *_reads(live, one))}
+    there = store.read(account.ssm, sorted(read), store.Pace(), values=False)
+    return replace(live, services=tuple(_informed(account, live, one, there) for one in live.services))
+
+
+def readers(account: Account, environment: Environment) -> Mapping[str, tuple[str, ...]]:
+    """Return which containers (`service/container`) read each setting: as configured, as applied, and as it runs."""
+    found = {name: set(users) for name, users in names.declared(environment).items()}
+    now = live(account, contract(account, environment))
+    for service in now.services:
+        for one in (*_reads(now, service), *_next_reads(now, service)):
+            if one.parameter == names.parameter(environment, names.setting(one.parameter)):
+                found.setdefault(names.setting(one.parameter), set()).add(f"{service.key}/{one.container}")
+    return {name: tuple(sorted(users)) for name, users in found.items()}
+
+
+def _reads(live: Live, service: LiveService) -> tuple[names.Reference, ...]:
+    return names.references(service.definition, live.contract.app, live.contract.environment)
+
+
+def _next_reads(live: Live, service: LiveService) -> tuple[names.Reference, ...]:
+    return names.references(service.template, live.contract.app, live.contract.environment)
+
+
+def _informed(account: Account, live: Live, service: LiveService, there: Mapping[str, Parameter]) -> LiveService:
+    """Return *service* with what is missing of what it reads, and what changed, *there* being what is there."""
+    reads = _reads(live, service)
+    modified = {one.variable: there[one.parameter].modified for one in reads if one.parameter in there}
+    return replace(
+        service,
+        missing=tuple(one for one in _next_reads(live, service) if one.parameter not in there),
+        lost=tuple(one for one in reads if one.parameter not in there),
+        changed=_changed(account, live.contract.cluster, service, modified),
+    )
+
+
+def _changed(
+    account: Account, cluster: str, service: LiveService, modified: Mapping[str, dt.datetime]
+) -> tuple[str, ...]:
+    """Return the variables of *service* that a running task has a former value of, or may have.
+
+    A task reads them between `createdAt` and `startedAt`; whoever is not sure is told.
+    """
+    since = service.primary.get("createdAt")
+    if since is None or not any(each > since for each in modified.values()):
+        return ()
+    pages = account.ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service.contract.name)
+    arns = [arn for page in pages for arn in page["taskArns"]]
+    created = [one["createdAt"] for one in stopped.describe_tasks(account.ecs, cluster, arns)]
+    return tuple(sorted(name for name, each in modified.items() if created and each > min(created)))
 
 
 def contract(account: Account, environment: Environment) -> Contract:

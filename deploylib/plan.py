@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from deploylib import taskdef
-from deploylib.errors import ConfigError
+from deploylib.errors import ConfigError, RefusedError
 from deploylib.images.recipe import BASE
+from deploylib.settings import names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from deploylib.config import Environment, Migration
     from deploylib.contract import Contract, ServiceContract
@@ -21,13 +22,20 @@ UNRECORDED = "no release that completed has these images, although they run: it 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveService:
-    """One service as ECS has it now: its description, the revision that it runs, Terraform's template."""
+    """One service as ECS has it now: its description, the revision that it runs, Terraform's template.
+
+    Of the parameters that its containers read: *missing* are those that the template names and nobody has written,
+    *lost* those of the live revision; *changed* are the variables that running tasks have a former value of.
+    """
 
     key: str
     contract: ServiceContract
     description: Mapping[str, Any]
     definition: taskdef.Definition
     template: taskdef.Definition
+    missing: tuple[names.Reference, ...] = ()
+    lost: tuple[names.Reference, ...] = ()
+    changed: tuple[str, ...] = ()
 
     @property
     def revision(self) -> str:
@@ -70,14 +78,15 @@ class ServicePlan:
     """What happens to one service.
 
     `update`: a revision is made from *template* with *images* (container → role) and rolled out; `attach`: exactly
-    this is rolling out already, and is followed; `unchanged`: it runs. `desired_count` is sent by the first release
-    only. `based_on` is the revision that was live when the plan was made, `returns_to` the one to go back to.
+    this is rolling out already, and is followed; `restart`: its revision is rolled out anew, so that its tasks read
+    their settings; `unchanged`: it runs. `desired_count` is sent by the first release only. `based_on` is the revision
+    that was live when the plan was made, `returns_to` the one to go back to.
     """
 
     key: str
     name: str
     family: str
-    action: Literal["update", "attach", "unchanged"]
+    action: Literal["update", "attach", "restart", "unchanged"]
     reason: str
     based_on: str
     returns_to: str
@@ -161,6 +170,8 @@ def plan_release(
     if origin:
         _refuse_unreleased(live, references, origin)
     services = tuple(_plan_service(one, references) for one in live.services)
+    moving = {one.key for one in services if one.action == "update"}
+    _refuse_missing(environment, [(one, one.missing) for one in live.services if one.key in moving])
     runs = all(one.action == "unchanged" for one in services)
     unrecorded = runs and recorded is not None and dict(recorded) != _digests(images)
     return Plan(
@@ -174,6 +185,7 @@ def plan_release(
         services=services,
         notices=(
             *(notice for one in live.services if (notice := _notice(one))),
+            *_settings_notices(environment, [one for one in live.services if one.key not in moving]),
             *([UNRECORDED] if unrecorded else []),
         ),
         unrecorded=unrecorded,
@@ -181,9 +193,95 @@ def plan_release(
     )
 
 
+def plan_restart(environment: Environment, live: Live, chosen: Collection[str] = (), *, every: bool = False) -> Plan:
+    """Return the plan that rolls out what runs anew, so that tasks read their settings as they are now.
+
+    Of the services whose settings changed, of those *chosen*, or of *every* one. Raises `ConfigError` for a service
+    that the contract does not have, `RefusedError` for one that is rolling out or could not start.
+    """
+    if unknown := sorted(set(chosen) - {one.key for one in live.services}):
+        have = ", ".join(one.key for one in live.services)
+        raise ConfigError(f"{environment.name} has no service {unknown[0]!r}", hint=f"it has {have}")
+    services = tuple(_restart(one, asked=every or one.key in chosen, others=not chosen) for one in live.services)
+    moving = {one.key for one in services if one.action == "restart"}
+    _refuse_under_way(environment, [one for one in live.services if one.key in moving])
+    _refuse_missing(environment, [(one, one.lost) for one in live.services if one.key in moving])
+    commits = (taskdef.tag(one.definition, taskdef.TAG_COMMIT) for one in live.services)
+    return Plan(
+        environment=environment.name,
+        contract=live.contract,
+        commit=next(filter(None, commits), ""),
+        dirty=False,
+        release="",
+        images=(),
+        migration=None,
+        services=services,
+    )
+
+
 def role_images(service: ServicePlan, digests: Mapping[str, str], repository: str) -> dict[str, str]:
     """Return the image reference of each managed container of *service*, by digest."""
     return {container: f"{repository}@{digests[role]}" for container, role in service.images.items()}
+
+
+def _restart(live: LiveService, *, asked: bool, others: bool) -> ServicePlan:
+    """Return what a refresh does to one service: *asked* for by name, or among the *others* if a setting changed."""
+    idle = live.first or live.description.get("desiredCount") == 0
+    moves = not idle and (asked or (others and bool(live.changed)))
+    since = f"{', '.join(live.changed)} changed since its tasks started" if live.changed else ""
+    still = "nothing of it runs" if idle else "not asked for" if since else "its tasks have the settings as they are"
+    return ServicePlan(
+        key=live.key,
+        name=live.contract.name,
+        family=live.contract.family,
+        action="restart" if moves else "unchanged",
+        reason=(since or "asked for") if moves else still,
+        based_on=live.revision,
+        returns_to=live.returns_to,
+        template=live.template,
+        images=live.contract.containers,
+    )
+
+
+def _refuse_under_way(environment: Environment, services: Iterable[LiveService]) -> None:
+    for one in services:
+        if one.primary.get("rolloutState") == "IN_PROGRESS":
+            raise RefusedError(
+                f"{one.key}: a deployment of {_short(str(one.primary['taskDefinition']))} is under way",
+                hint=f"inv refresh --env {environment.name}, when it is done",
+            )
+
+
+def _refuse_missing(environment: Environment, found: Iterable[tuple[LiveService, tuple[names.Reference, ...]]]) -> None:
+    """Refuse what could not start: ECS fails each task of a container whose parameter nobody has written."""
+    lacking = [(one.key, each) for one, missing in found for each in missing]
+    if not lacking:
+        return
+    lines = "\n".join(f"  {key}/{each.container}: {each.variable} ({each.parameter})" for key, each in lacking)
+    count = "1 parameter is" if len(lacking) == 1 else f"{len(lacking)} parameters are"
+    raise RefusedError(
+        f"{environment.name}: {count} missing, so that no new task could start\n{lines}",
+        hint=_written_by(environment, lacking[0][1]),
+    )
+
+
+def _written_by(environment: Environment, missing: names.Reference) -> str:
+    """Return the command that writes a parameter that is missing: settings are a person's, others Terraform's."""
+    setting = names.setting(missing.parameter)
+    if missing.parameter == names.parameter(environment, setting):
+        return f"inv params.set {setting} --env {environment.name}"
+    return f"inv infra.apply --env {environment.name}"
+
+
+def _settings_notices(environment: Environment, staying: Iterable[LiveService]) -> Iterator[str]:
+    """Say which settings the tasks of services that stay have not read, or could not read again."""
+    for one in staying:
+        if one.changed:
+            changed = ", ".join(one.changed)
+            yield f"{one.key}: {changed} changed since its tasks started: inv refresh --env {environment.name}"
+        if one.lost:
+            lost = ", ".join(each.variable for each in one.lost)
+            yield f"{one.key}: no task of it could start, {lost} is missing: {_written_by(environment, one.lost[0])}"
 
 
 def _refuse_unreleased(live: Live, references: Mapping[str, str], origin: Origin) -> None:

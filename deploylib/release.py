@@ -27,7 +27,7 @@ from deploylib.errors import (
 )
 from deploylib.images import building, planning, promotion, registry, supplies, tags, testing
 from deploylib.images.recipe import BASE
-from deploylib.plan import Origin, plan_release, role_images
+from deploylib.plan import Origin, plan_release, plan_restart, role_images
 
 if TYPE_CHECKING:
     from deploylib.aws import Account
@@ -147,6 +147,49 @@ def _offered(
         promotion=found.promotion,
         by=found.by,
     )
+
+
+def propose_restart(
+    environment: Environment,
+    account: Account,
+    chosen: tuple[str, ...] = (),
+    *,
+    every: bool = False,
+    clock: Clock = time,
+) -> Release:
+    """Observe, and return what would make the running tasks read their settings again; see `plan_restart`."""
+    observed_at = clock.monotonic()
+    by = aws.guard(account, environment)
+    live = observe.with_settings(account, observe.live(account, observe.contract(account, environment)))
+    plan = plan_restart(environment, live, chosen, every=every)
+    return Release(plan=plan, environment=environment, account=account, clock=clock, observed_at=observed_at, by=by)
+
+
+def restart(release: Release) -> Generator[events.Event, None, None]:
+    """Carry out a plan that only restarts: nothing is built or registered, and the ledger has no new release.
+
+    Raises `RolledBackError`, `NotRestoredError`, `SupersededError` or `RefusedError`.
+    """
+    started = release.clock.monotonic()
+    _refuse_stale(release)
+    tasks = yield from _roll_out(release, {}, {})
+    if tasks:
+        yield from _prove(_any_commit(release), tasks)
+    yield events.Completed(
+        seconds=release.clock.monotonic() - started,
+        calls=_calls(release),
+        url=release.plan.contract.url,
+        services=tuple(one.key for one in release.plan.moving),
+        restarted=True,
+    )
+
+
+def _any_commit(release: Release) -> Release:
+    """Return *release* with a proof that wants no commit: of several services each may be of another one."""
+    serving = release.environment.serving
+    if serving is None or "{commit}" not in serving.contains:
+        return release
+    return replace(release, environment=replace(release.environment, serving=replace(serving, contains="")))
 
 
 def execute(release: Release, images: Images | None = None) -> Generator[events.Event, None, None]:
@@ -334,7 +377,7 @@ def _refuse_stale(release: Release, *, fresh_seconds: float = FRESH_SECONDS) -> 
     """Refuse to go on when a service is no longer what the plan was made from; so long after that it is not asked."""
     if release.clock.monotonic() - release.observed_at < fresh_seconds:
         return
-    names = {one.name: one for one in release.plan.moving if one.action == "update"}
+    names = {one.name: one for one in release.plan.moving if one.action in ("update", "restart")}
     found = rollout.describe(release.account.ecs, release.cluster, list(names))
     for name, one in names.items():
         now = found.get(name, {}).get("taskDefinition", "nothing")
@@ -401,10 +444,12 @@ def _target(release: Release, service: ServicePlan, revisions: Mapping[str, str]
     if service.action == "attach":
         described = rollout.describe(release.account.ecs, release.cluster, [service.name])[service.name]
         return rollout.target(service.key, described, previous=service.returns_to)
-    count: dict[str, Any] = {} if service.desired_count is None else {"desiredCount": service.desired_count}
-    answer = release.account.ecs.update_service(
-        cluster=release.cluster, service=service.name, taskDefinition=revisions[service.key], **count
-    )
+    if service.action == "restart":
+        anew: dict[str, Any] = {"forceNewDeployment": True}
+    else:
+        count = {} if service.desired_count is None else {"desiredCount": service.desired_count}
+        anew = {"taskDefinition": revisions[service.key], **count}
+    answer = release.account.ecs.update_service(cluster=release.cluster, service=service.name, **anew)
     return rollout.target(service.key, answer["service"], previous=service.returns_to)
 
 
@@ -438,11 +483,15 @@ def _conclude(
     restoring = _restore(release, targets, itself=target.key if failed.restores_itself else "")
     restored = yield from _noted(restoring, f"{what}; ECS goes on bringing the previous release back")
     if all(restored.values()):
-        raise RolledBackError(f"{what}; the previous release is serving", hint=_NEXT)
-    raise NotRestoredError(f"{what}; {_left(release, restored)}", hint=_NEXT)
+        raise RolledBackError(f"{what}; the previous release is serving", hint=_next_step(release, target))
+    raise NotRestoredError(f"{what}; {_left(release, restored)}", hint=_next_step(release, target))
 
 
-_NEXT = "correct the application, commit, and deploy again"
+def _next_step(release: Release, target: rollout.Target) -> str:
+    if any(one.key == target.key and one.action == "restart" for one in release.plan.moving):
+        name = release.plan.environment
+        return f"correct the settings (inv params.list --env {name}), and repeat inv refresh --env {name}"
+    return "correct the application, commit, and deploy again"
 
 
 def _why(release: Release, target: rollout.Target, definition: Definition | None) -> tuple[events.StoppedTask, ...]:
@@ -486,7 +535,7 @@ def _send_back(release: Release, target: rollout.Target, *, first: bool, itself:
         release.account.ecs.update_service(
             cluster=release.cluster, service=target.name, taskDefinition=target.previous, desiredCount=0
         )
-    elif target.previous and not itself:
+    elif target.previous not in ("", target.revision) and not itself:  # to where it is, ECS would not move
         release.account.ecs.update_service(cluster=release.cluster, service=target.name, taskDefinition=target.previous)
 
 

@@ -42,6 +42,7 @@ SLOWEST_SECONDS = 10.0
 PATIENCE_LOOKS = 5
 CONSISTENT_SECONDS = 30.0
 DRAINING_SECONDS = 5.0
+DEPLOYMENT = "ecs-svc/"  # how ECS begins the id of a deployment, which it starts tasks by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +226,7 @@ class _Looks:
         """Return how many tasks of older revisions are on their way out but not STOPPED. None joins them any more."""
         arns = self._leaving.get(target.key)
         tasks = stopped.describe_tasks(self._ecs, self._cluster, self._on_their_way(target) if arns is None else arns)
-        old = [one for one in tasks if one["taskDefinitionArn"] != target.revision and one["lastStatus"] != "STOPPED"]
+        old = [one for one in tasks if _is_older(one, target) and one["lastStatus"] != "STOPPED"]
         self._leaving[target.key] = [one["taskArn"] for one in old]
         return len(old)
 
@@ -271,6 +272,13 @@ def _is_rollback(target: Target, primary: Description) -> bool:
     """Tell the breaker's return to the former revision from somebody else's update to it."""
     by_breaker = primary.get("id") in target.former or "roll" in str(primary.get("rolloutStateReason", ""))
     return by_breaker and primary.get("taskDefinition") == target.previous
+
+
+def _is_older(task: Description, target: Target) -> bool:
+    """Whether *task* is of another deployment; a restart rolls the same revision out anew."""
+    by = str(task.get("startedBy", ""))
+    others = by.startswith(DEPLOYMENT) and target.deployment.startswith(DEPLOYMENT) and by != target.deployment
+    return task["taskDefinitionArn"] != target.revision or others
 
 
 def _standing(target: Target, description: Description, ours: Description) -> events.Standing:

@@ -267,7 +267,7 @@ def test_an_sso_session_that_was_never_begun_is_told(tmp_path: Path) -> None:
     )
     with pytest.raises(AwsError) as refused:
         aws.signed_in(environment(tmp_path, text)).sts.get_caller_identity()
-    assert refused.value.hint == "aws sso login"
+    assert refused.value.hint == "aws sso login --profile deploy"
 
 
 # Programs of the account (Terraform)

@@ -113,7 +113,7 @@ def test_what_follows_from_the_names_follows(tmp_path: Path) -> None:
     environment = config.load(root, "stg", variables={})
     assert environment.context == root / "app"
     assert environment.contract_parameter == "/guestbook/stg/contract"
-    assert environment.state_bucket == "guestbook-stg-terraform-111111111111"
+    assert environment.state_bucket == "guestbook-terraform-111111111111"
     assert environment.terraform_variables == {
         "app": "guestbook",
         "environment": "stg",

@@ -97,3 +97,20 @@ def test_what_is_optional_may_be_missing() -> None:
     parsed = contract.parse(json.dumps(found), worlds.PARAMETER)
     assert parsed.url == ""
     assert parsed.services["web"].assign_public_ip is False
+    assert parsed.services["web"].load_balancer is None
+    assert parsed.scheduled_tasks == {}
+
+
+def test_schedules_and_what_stands_behind_the_load_balancer_are_read() -> None:
+    balancer = {"container": "nginx", "port": 8080, "target_groups": ["blue", "green"], "listener": "https"}
+    service = document()["services"]["job"]
+    schedule = {**service, "family": "guestbook-stg-cleanup", "schedule": "guestbook-stg-cleanup", "enabled": False}
+    found = {**with_service(load_balancer=balancer), "scheduled_tasks": {"cleanup": schedule}}
+
+    parsed = contract.parse(json.dumps(found), worlds.PARAMETER)
+
+    web, cleanup = parsed.services["web"].load_balancer, parsed.scheduled_tasks["cleanup"]
+    assert web is not None
+    assert (web.container, web.port, web.target_groups, web.test_listener) == ("nginx", 8080, ("blue", "green"), "")
+    assert (cleanup.schedule, cleanup.enabled) == ("guestbook-stg-cleanup", False)
+    assert parsed.families == ("guestbook-stg-cleanup", worlds.JOB, worlds.WEB)

@@ -3,20 +3,23 @@ from __future__ import annotations
 import shutil
 import textwrap
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from deploylib import doctor
+from deploylib import doctor, permissions, simulation
 from deploylib.doctor import Doors, Place, Row
 from deploylib.errors import ToolMissingError
 from deploylib.images.distribution import RegistryError
+from deploylib.localaws.extension.authorization import Where
+from deploylib.sign_in import Way
 from tests.fakes import world as worlds
+from tests.fakes.access import Policy
 from tests.toolchain.fake_engine import FakeEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from deploylib.images.distribution import Registries
     from tests.fakes.world import World
@@ -36,6 +39,8 @@ path = "."
 dockerfile = "Dockerfile"
 secrets = { npm = "/guestbook/npm" }
 """
+ROOT = Path(__file__).resolve().parents[1]
+DEPLOY = "guestbook-stg-deploy"
 STAGING = '[account]\nid = "111111111111"\nregion = "ap-northeast-1"\n'
 
 
@@ -73,9 +78,22 @@ def engine(tmp_path: Path) -> Iterator[FakeEngine]:
 @pytest.fixture
 def world() -> World:
     found = worlds.world()
+    allowed(found, DEPLOY)
     found.aws.ecr.have("guestbook", "something")
     found.aws.ssm.give("/guestbook/npm", "token", kind="SecureString")
     return found
+
+
+def allowed(world: World, role: str, *, without: tuple[str, str] = ("", "")) -> None:
+    """Have IAM say that *role* may do what a release needs, less one entry of the list."""
+    world.aws.sts.arn = f"arn:aws:sts::{worlds.ACCOUNT_ID}:assumed-role/{role}/someone"
+    environment, caller = worlds.environment(), world.aws.sts.arn
+    given = simulation.given(environment, caller)
+    document = permissions.policy(
+        permissions.read(ROOT), simulation.values(environment, caller), given, without=without
+    )
+    where = Where(account=worlds.ACCOUNT_ID, region=worlds.REGION)
+    world.aws.iam.simulated[simulation.principal(caller)] = Policy(document=document, where=where)
 
 
 def place(root: Path, programs: Path, engine: FakeEngine | None = None) -> Place:
@@ -100,6 +118,8 @@ def project(root: Path) -> None:
     (root / "environments").mkdir()
     (root / "environments/common.toml").write_text(COMMON)
     (root / "environments/stg.toml").write_text(STAGING)
+    (root / permissions.SOURCE).parent.mkdir(parents=True)
+    shutil.copy(ROOT / permissions.SOURCE, root / permissions.SOURCE)
 
 
 def by_what(rows: tuple[Row, ...]) -> dict[str, Row]:
@@ -156,9 +176,11 @@ def test_an_environment_in_order(tmp_path: Path, programs: Path, world: World) -
     lodge = Lodge()
     found = there(tmp_path, programs, world, lodge)
     assert {row.state for row in found.values()} == {"OK"}
+    assert found["credentials"].found == f"arn:aws:sts::111111111111:assumed-role/{DEPLOY}/someone"
     assert found["account, region"].found == "111111111111, ap-northeast-1"
     assert found["contract"].found == "/guestbook/stg/contract"
     assert found["ledger"].found.startswith("guestbook-stg-releases, ")
+    assert found["permissions"].found == f"all {len(permissions.read(ROOT).entries)} that a release needs"
     assert found["secrets"].found == "1 for builds and log-ins can be read"
     assert [name.rpartition(":")[2] for name in lodge.asked] == ["set-by-deploy"]
     assert world.aws.writes == ()
@@ -199,3 +221,50 @@ def test_a_registry_that_lets_nobody_in_and_a_secret_that_is_not_there(
     found = there(tmp_path, programs, world, Lodge(status=403))
     assert (found["registry"].state, found["secrets"].state) == ("MISSING", "MISSING")
     assert "--name /guestbook/npm" in found["secrets"].next
+
+
+def test_how_the_environment_is_signed_in_to_is_said(tmp_path: Path, programs: Path, world: World) -> None:
+    project(tmp_path)
+    world.aws.way = Way(kind="profile", source="profile stg", profile="stg", role="arn:aws:iam::111111111111:role/it")
+    said = there(tmp_path, programs, world)["credentials"].found
+    assert said.endswith(f"/{DEPLOY}/someone, by profile stg, then role arn:aws:iam::111111111111:role/it")
+
+
+@pytest.mark.parametrize(
+    ("role", "mended"),
+    [
+        (
+            "somebody",
+            'set account.role.arn = "arn:aws:iam::111111111111:role/guestbook-stg-deploy" in environments/stg.toml',
+        ),
+        (DEPLOY, "inv infra.apply --env stg"),
+    ],
+)
+def test_what_is_not_allowed_is_named_with_what_mends_it(
+    role: str, mended: str, tmp_path: Path, programs: Path, world: World
+) -> None:
+    project(tmp_path)
+    allowed(world, role, without=("RollOut", "ecs:UpdateService"))
+    found = there(tmp_path, programs, world)["permissions"]
+    assert (found.state, found.found, found.next) == ("MISSING", "not allowed: ecs:UpdateService", mended)
+
+
+def test_who_may_not_ask_iam_is_told_so(tmp_path: Path, programs: Path, world: World) -> None:
+    project(tmp_path)
+    world.aws.iam.refuse("simulate_principal_policy", "AccessDenied", times=50)
+    found = there(tmp_path, programs, world)["permissions"]
+    assert found.state == "SKIPPED"
+    assert found.found == "IAM does not tell: AccessDenied of SimulatePrincipalPolicy"
+
+
+def test_the_account_s_root_is_not_asked_about(tmp_path: Path, programs: Path, world: World) -> None:
+    project(tmp_path)
+    world.aws.sts.arn = "arn:aws:iam::111111111111:root"
+    assert there(tmp_path, programs, world)["permissions"].found == "the account's root may do everything"
+    assert "iam:SimulatePrincipalPolicy" not in world.aws.calls
+
+
+def test_a_project_with_a_stack_of_its_own_has_no_list(tmp_path: Path, programs: Path, world: World) -> None:
+    project(tmp_path)
+    (tmp_path / permissions.SOURCE).unlink()
+    assert there(tmp_path, programs, world)["permissions"].state == "SKIPPED"

@@ -36,6 +36,14 @@ ABSENT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that must be so, as a sentence without its subject, and whether it had to be *done* now."""
+
+    what: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """One property that the bucket must have: whether it is there, and how to set it."""
 
@@ -69,7 +77,7 @@ def exists(s3: S3Client, environment: Environment) -> bool:
     """Return whether the bucket is there. Raises `RefusedError` when it is somebody else's."""
     bucket = environment.state_bucket
     try:
-        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=environment.account.id)
+        found = s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=environment.account.id)
     except AwsError as error:
         if error.code in ABSENT:
             return False
@@ -80,26 +88,45 @@ def exists(s3: S3Client, environment: Environment) -> bool:
                 hint=f"set account.state_bucket in environments/{environment.name}.toml, or ask for s3:ListBucket",
             ) from error
         raise
+    _check_region(found.get("BucketRegion", ""), environment)
     return True
 
 
-def bootstrap(s3: S3Client, environment: Environment) -> tuple[str, ...]:
-    """Make the bucket, or give it what it lacks; return what was done. The caller has asked the account guard."""
+def _check_region(found: str, environment: Environment) -> None:
+    """Terraform's backend would not find a bucket of another region."""
+    if found not in ("", environment.account.region):
+        raise RefusedError(
+            f"{environment.name}: the state bucket {environment.state_bucket} is in {found}, "
+            f"not in {environment.account.region}",
+            hint=f"set account.state_bucket in environments/{environment.name}.toml to another name",
+        )
+
+
+def bootstrap(s3: S3Client, environment: Environment) -> tuple[Step, ...]:
+    """Make the bucket, or give it what it lacks; return all that it has now. The caller has asked the account guard.
+
+    A second run only reads. What an existing bucket has stays as it is.
+    """
     bucket = environment.state_bucket
-    made = () if exists(s3, environment) else (_create(s3, bucket, environment.account.region),)
-    lacking = [setting for setting in SETTINGS if not _is_set(setting, s3, bucket)]
-    for setting in lacking:
+    is_new = not exists(s3, environment)
+    if is_new:
+        _create(s3, bucket, environment.account.region)
+    return (Step(what="is there", done=is_new), *(_complete(setting, s3, bucket) for setting in SETTINGS))
+
+
+def _complete(setting: Setting, s3: S3Client, bucket: str) -> Step:
+    lacks = not _is_set(setting, s3, bucket)
+    if lacks:
         setting.set(s3, bucket)
-    return (*made, *(f"{bucket}: {setting.name}" for setting in lacking))
+    return Step(what=setting.name, done=lacks)
 
 
-def _create(s3: S3Client, bucket: str, region: str) -> str:
+def _create(s3: S3Client, bucket: str, region: str) -> None:
     if region == WITHOUT_CONSTRAINT:
         s3.create_bucket(Bucket=bucket)
     else:
         location: BucketLocationConstraintType = region  # type: ignore[assignment]  # AWS knows the regions
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": location})
-    return f"created the state bucket {bucket}"
 
 
 def _is_set(setting: Setting, s3: S3Client, bucket: str) -> bool:

@@ -41,6 +41,7 @@ class Danger(StrEnum):
 
     DATA = "holds data"
     SERVING = "is serving: a new one starts without the deployed release"
+    USED = "is used by what runs"
 
 
 class Mark(Enum):
@@ -63,7 +64,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One object of the plan."""
+    """One object of the plan. `identifiers` are the names by which others know the one that is there now."""
 
     address: str
     type: str
@@ -74,6 +75,14 @@ class Change:
     differences: tuple[Difference, ...] = ()
     forces: tuple[str, ...] = ()
     dangers: tuple[Danger, ...] = ()
+    module: str = ""
+    identifiers: tuple[str, ...] = ()
+    used_by: tuple[str, ...] = ()
+
+    @property
+    def destroys(self) -> bool:
+        """Whether the object that is there now goes."""
+        return self.action in (Action.DELETE, Action.REPLACE)
 
     @property
     def holds_data(self) -> bool:
@@ -91,11 +100,15 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """Everything that a plan does, and what Terraform warned of on the way."""
+    """Everything that a plan does, and what Terraform warned of on the way.
+
+    `drift` is what somebody changed outside Terraform, `deployed` what deploys and scaling did, as they should.
+    """
 
     changes: tuple[Change, ...] = ()
     outputs: tuple[Difference, ...] = ()
     drift: tuple[Drift, ...] = ()
+    deployed: tuple[Drift, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 
     def __bool__(self) -> bool:
@@ -110,6 +123,14 @@ class Changes:
     def counts(self) -> Counter[Action]:
         """How often each action occurs."""
         return Counter(change.action for change in self.changes)
+
+    @property
+    def modules(self) -> dict[str, Counter[Action]]:
+        """How often each action occurs in each module, by the module's address; the root's is empty."""
+        found: dict[str, Counter[Action]] = {}
+        for change in sorted(self.changes, key=lambda one: one.module):
+            found.setdefault(change.module, Counter())[change.action] += 1
+        return found
 
 
 ACTIONS = {
@@ -166,8 +187,29 @@ HOLDS_DATA = frozenset(
     }
 )
 
-# A deploy owns these: what Terraform saw change there is no drift.
-DEPLOYS = {"aws_ecs_service": frozenset({"task_definition", "desired_count", "load_balancer"})}
+# A deploy owns these (and scaling, the counts): what Terraform saw change there is no drift.
+DEPLOYS = {
+    "aws_ecs_service": frozenset({"task_definition", "desired_count", "load_balancer"}),
+    "aws_lb_listener": frozenset({"default_action"}),
+    "aws_lb_listener_rule": frozenset({"action"}),
+    "aws_scheduler_schedule": frozenset({"state", "target"}),
+}
+
+# How an object is called by what uses it. What is not here is used through others, or in an order that Terraform knows.
+IDENTIFIERS = {
+    "aws_cloudwatch_log_group": ("name",),
+    "aws_ecr_repository": ("repository_url",),
+    "aws_ecs_service": ("name",),
+    "aws_efs_access_point": ("id",),
+    "aws_efs_file_system": ("id",),
+    "aws_iam_role": ("arn",),
+    "aws_lb_target_group": ("arn",),
+    "aws_secretsmanager_secret": ("arn",),
+    "aws_security_group": ("id",),
+    "aws_service_discovery_service": ("arn",),
+    "aws_ssm_parameter": ("arn", "name"),
+    "aws_subnet": ("id",),
+}
 
 # What AWS adds to a container that does not say it.
 CONTAINER_DEFAULTS = {"cpu": 0, "essential": True, "protocol": "tcp"}
@@ -189,6 +231,7 @@ def read_changes(plan: Mapping[str, Any]) -> Changes:
         changes=tuple(change for one in plan.get("resource_changes", ()) if (change := _change(one, written, found))),
         outputs=tuple(outputs),
         drift=tuple(drift for one in plan.get("resource_drift", ()) if (drift := _drift(one, written))),
+        deployed=tuple(drift for one in plan.get("resource_drift", ()) if (drift := _deployed(one))),
         warnings=tuple(_failed_checks(plan.get("checks", ()))),
     )
 
@@ -212,6 +255,8 @@ def _change(
         differences=_worth_showing(resource, written.get(_key(resource)), forces) if shown else (),
         forces=forces,
         dangers=tuple(_dangers(resource, action, found.get(resource["address"], {}))),
+        module=resource.get("module_address", ""),
+        identifiers=_identifiers(resource),
     )
 
 
@@ -237,12 +282,31 @@ def _dangers(resource: Mapping[str, Any], action: Action, found: Mapping[str, An
         yield Danger.SERVING
 
 
+def _identifiers(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    before = resource["change"].get("before") or {}
+    if "deposed" in resource:
+        return ()
+    found = (before.get(attribute) for attribute in IDENTIFIERS.get(resource["type"], ()))
+    return tuple(one for one in found if isinstance(one, str) and one)
+
+
 def _drift(resource: Mapping[str, Any], written: Mapping[Any, frozenset[str]]) -> Drift | None:
     """Return the drift in what somebody wrote; the rest is AWS filling in, or a deploy doing its work."""
     if resource["change"]["actions"] == ["delete"]:
         return Drift(address=resource["address"])
     ours = written.get(_key(resource), frozenset()) - DEPLOYS.get(resource["type"], frozenset())
-    differences = tuple(one for one in _differences(resource["change"]) if _top(one.path) in ours)
+    return _drifted(resource, ours)
+
+
+def _deployed(resource: Mapping[str, Any]) -> Drift | None:
+    """Return the changes in what deploys own."""
+    if resource["change"]["actions"] == ["delete"]:
+        return None
+    return _drifted(resource, DEPLOYS.get(resource["type"], frozenset()))
+
+
+def _drifted(resource: Mapping[str, Any], attributes: frozenset[str]) -> Drift | None:
+    differences = tuple(one for one in _differences(resource["change"]) if _top(one.path) in attributes)
     return Drift(address=resource["address"], differences=differences) if differences else None
 
 

@@ -119,6 +119,11 @@ def explain(error: CommandError, environment: Environment) -> DeployError:
     text = "\n".join(map(str, error.errors)) or error.text
     if held := lock(text):
         return _locked(held, environment, releasing="releasing the state lock" in text)
+    if "Saved plan is stale" in text:
+        return RefusedError(
+            f"{environment.name}: the state moved on since the plan was made; nothing was changed",
+            hint=f"inv infra.plan --env {environment.name}, then inv infra.apply --env {environment.name}",
+        )
     if "AWS account ID not allowed" in text:
         return RefusedError(
             f"{environment.name}: these credentials are not of account {environment.account.id}\n{error}",
@@ -165,7 +170,6 @@ def _hints(environment: Environment) -> tuple[tuple[tuple[str, ...], str], ...]:
         ),
         (("Unsupported Terraform Core version",), "make setup"),
         (("connection refused",), "is the endpoint up? inv local.status tells of the local AWS"),
-        (("Saved plan is stale",), f"the state changed since the plan was made; plan anew: {again}"),
         (("AccessDenied", "UnauthorizedOperation"), "the role of these credentials may not do that"),
         (INITIALISE, f"inv infra.init --env {name}"),
     )

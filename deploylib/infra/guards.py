@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from deploylib.errors import RefusedError
-from deploylib.infra.changes import Action, Change, Changes, Danger
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploylib.config import Environment
+    from deploylib.infra.changes import Change, Changes
+
+FLAG = "--allow-destroy"
 
 
 def check_dangers(
-    changes: Changes,
-    environment: Environment,
-    *,
-    destroying: bool = False,
-    allow_replace: bool = False,
-    allow_delete: bool = False,
+    changes: Changes, environment: Environment, *, destroying: bool = False, allowed: Sequence[str] = ()
 ) -> None:
-    """Raise `RefusedError` when *changes* do what needs a flag that is not given.
+    """Raise `RefusedError` when *changes* take away what holds data, serves or is used, and it is not *allowed*.
 
-    Replacing a service that serves is an outage everywhere: the new one starts from Terraform's template, without an
-    image. In a protected environment, what holds data or serves is deleted only when that is asked for; `destroy`
-    elsewhere is enough asking.
+    *allowed* are addresses of objects, or of modules for everything in them. A whole environment that is *destroying*
+    needs them only when it is protected: otherwise the command itself is enough asking.
     """
-    replaced = [one for one in changes.changes if one.action is Action.REPLACE and Danger.SERVING in one.dangers]
-    if replaced and not allow_replace and not destroying:
-        raise _refusal(replaced, environment, "--allow-replace")
-    lost = [one for one in changes.changes if one.holds_data or (one.dangers and one.action is Action.DELETE)]
-    if lost and environment.protected and not allow_delete:
-        raise _refusal(lost, environment, "--allow-delete")
+    if destroying and not environment.protected:
+        return
+    refused = [one for one in changes.changes if one.dangers and not _is_allowed(one.address, allowed)]
+    if refused:
+        flags = " ".join(f"{FLAG} {shlex.quote(one.address)}" for one in refused)
+        raise RefusedError(
+            "\n".join([f"{environment.name}: the plan is refused", *map(_line, refused)]),
+            hint=f"if that is meant, add to the same command: {flags}",
+        )
 
 
-def _refusal(changes: list[Change], environment: Environment, flag: str) -> RefusedError:
-    lines = "\n".join(f"  {one.action}: {one.address} {', '.join(one.dangers)}" for one in changes)
-    return RefusedError(
-        f"{environment.name}: the plan is refused\n{lines}", hint=f"if that is meant, add {flag} to the same command"
-    )
+def _is_allowed(address: str, allowed: Sequence[str]) -> bool:
+    modules = [one for one in allowed if one.startswith("module.")]
+    return address in allowed or any(address.startswith((f"{one}.", f"{one}[")) for one in modules)
+
+
+def _line(change: Change) -> str:
+    users = f" ({', '.join(change.used_by)})" if change.used_by else ""
+    return f"  {change.action}: {change.address} {', '.join(change.dangers)}{users}"

@@ -29,10 +29,10 @@ DELETED_PER_CALL = 10
 def note(ssm: SSMClient, environment: Environment) -> None:
     """Write down the families that the contract names; without a contract there is nothing to add."""
     try:
-        services = contract.read(ssm, environment.contract_parameter).services.values()
+        written = contract.read(ssm, environment.contract_parameter).families
     except ContractError:
         return
-    families = sorted({*_noted(environment), *(one.family for one in services)})
+    families = sorted({*_noted(environment), *written})
     file = _file(environment)
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = file.with_suffix(".new")

@@ -18,7 +18,7 @@ import queue
 import signal
 import subprocess
 import threading
-from typing import IO, TYPE_CHECKING, Any, NoReturn, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import python_terraform
 
@@ -78,18 +78,24 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # published 
         return self.cmd("output", json=Flag, **options)[1]
 
     def cmd(
-        self, cmd: str, *args: str, ok: tuple[int, ...] = (0,), streamed: bool = False, **options: Any
+        self,
+        cmd: str,
+        *args: str,
+        ok: tuple[int, ...] = (0,),
+        streamed: bool = False,
+        typed: bool = False,
+        **options: Any,
     ) -> tuple[int, str, str]:
         """Run a command and return its exit code and what it printed, without colours.
 
-        Raises `CommandError` when the exit code is not in *ok*; `KeyboardInterrupt`, once Terraform has ended, when
-        a signal asked us to stop.
+        *typed*: it reads our standard input; otherwise it has none. Raises `CommandError` when the exit code is not in
+        *ok*; `KeyboardInterrupt`, once Terraform has ended, when a signal asked us to stop.
         """
         if any(isinstance(value, dict) for value in options.values()):
             raise TypeError("python-terraform would write a mapping to a file of its own: name a variables file")
         argv: list[str] = self.generate_cmd_string(cmd, *args, **options)
         with _Interrupts() as interrupts:
-            code, text = self._run(argv, interrupts, streamed=streamed)
+            code, text = self._run(argv, interrupts, streamed=streamed, typed=typed)
         if interrupts.count:
             raise _interruption(text["stderr"])
         if code not in ok:
@@ -97,8 +103,10 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # published 
             raise CommandError(cmd, code, text["stderr"] or text["stdout"], shown=streamed)
         return code, plain(text["stdout"]), plain(text["stderr"])
 
-    def _run(self, argv: list[str], interrupts: _Interrupts, *, streamed: bool) -> tuple[int, dict[str, str]]:
-        program = self._start(argv)
+    def _run(
+        self, argv: list[str], interrupts: _Interrupts, *, streamed: bool, typed: bool
+    ) -> tuple[int, dict[str, str]]:
+        program = self._start(argv, stdin=None if typed else subprocess.DEVNULL)
         news = interrupts.follow(program)
         kept: dict[str, list[str]] = {"stdout": [], "stderr": []}
         try:
@@ -115,13 +123,13 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # published 
             raise
         return program.wait(), {source: "".join(lines) for source, lines in kept.items()}
 
-    def _start(self, argv: list[str]) -> subprocess.Popen[str]:
+    def _start(self, argv: list[str], stdin: int | None) -> subprocess.Popen[str]:
         try:
             return subprocess.Popen(
                 argv,
                 cwd=self.working_dir,
                 env=self._variables,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -137,23 +145,54 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # published 
             self._line(text if self._colours else plain(text))
 
 
+@contextlib.contextmanager
+def side_by_side() -> Iterator[None]:
+    """Pass the signals that come meanwhile on to the Terraforms of all other threads; then none starts any more.
+
+    Python gives signals to the main thread only, which has to be the one that waits for the others.
+    """
+    with _Interrupts() as interrupts:
+        interrupts.lead()
+        try:
+            yield
+        finally:
+            interrupts.leave()
+
+
 class _Interrupts:
     """The signals that come while a program runs: each is passed on to it as one SIGINT."""
+
+    _leader: ClassVar[_Interrupts | None] = None
 
     def __init__(self) -> None:
         self.count = 0
         self._news: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
         self._program: subprocess.Popen[str] | None = None
         self._former: dict[signal.Signals, Any] = {}
+        self.followers: set[_Interrupts] = set()
+
+    def lead(self) -> None:
+        """Pass signals on to whoever enters in another thread from now on."""
+        type(self)._leader = self  # noqa: SLF001  # its own class
+
+    def leave(self) -> None:
+        """Stop that."""
+        type(self)._leader = None  # noqa: SLF001  # its own class
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # Python lets nobody else do it
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a background job of a script
-                    self._former[number] = signal.signal(number, self._pass_on)
+                    self._former[number] = signal.signal(number, self.pass_on)
+        elif self._leader:
+            self._leader.followers.add(self)
+            if self._leader.count:
+                raise KeyboardInterrupt
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._leader:
+            self._leader.followers.discard(self)
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
@@ -164,8 +203,11 @@ class _Interrupts:
             program.send_signal(signal.SIGINT)
         return self._news
 
-    def _pass_on(self, _number: int, _frame: FrameType | None) -> None:
+    def pass_on(self, number: int, frame: FrameType | None) -> None:
+        """Tell the program, and whoever follows."""
         self.count += 1
+        for one in tuple(self.followers):
+            one.pass_on(number, frame)
         if self._program is not None:
             self._program.send_signal(signal.SIGINT)
         self._news.put(("notice", WAITING if self.count == 1 else STOPPING))

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from deploylib.report.bases import base
     from deploylib.report.confirmation import confirmed
     from deploylib.report.console import say, waiting
+    from deploylib.report.environments import drift, pending, side_by_side, status
     from deploylib.report.health import health
     from deploylib.report.infrastructure import changes
     from deploylib.report.plans import plan
     from deploylib.report.progress import follow
     from deploylib.report.retention import clean, cleaned_up, prune, pruned
     from deploylib.report.tables import table
+    from deploylib.report.typing import typed
 
 __all__ = [
     "base",
@@ -22,13 +24,18 @@ __all__ = [
     "clean",
     "cleaned_up",
     "confirmed",
+    "drift",
     "follow",
     "health",
+    "pending",
     "plan",
     "prune",
     "pruned",
     "say",
+    "side_by_side",
+    "status",
     "table",
+    "typed",
     "waiting",
 ]
 
@@ -38,13 +45,18 @@ _HOMES = {
     "clean": "retention",
     "cleaned_up": "retention",
     "confirmed": "confirmation",
+    "drift": "environments",
     "follow": "progress",
     "health": "health",
+    "pending": "environments",
     "plan": "plans",
     "prune": "retention",
     "pruned": "retention",
     "say": "console",
+    "side_by_side": "environments",
+    "status": "environments",
     "table": "tables",
+    "typed": "typing",
     "waiting": "console",
 }
 

@@ -267,7 +267,8 @@ def _served(event: events.Served, board: Board) -> Board:
 def _completed(event: events.Completed, board: Board) -> Board:
     calls = f", {event.calls} {'call' if event.calls == 1 else 'calls'} to AWS" if event.calls else ""
     address = f": {event.url}" if event.url and not board.closing else ""
-    which = f"Release {event.release} completed" if event.release else "Released"
+    done = "Restarted" if event.restarted else "Released"
+    which = f"Release {event.release} completed" if event.release else done
     return replace(board, closing=(*board.closing, f"{which} in {elapsed(event.seconds)}{calls}{address}"))
 
 

@@ -61,7 +61,7 @@ class PlannedService:
 
     service: str
     name: str
-    action: Literal["update", "attach", "unchanged"]
+    action: Literal["update", "attach", "restart", "unchanged"]
     reason: str
     based_on: str
     desired_count: int | None = None

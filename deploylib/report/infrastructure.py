@@ -1,12 +1,17 @@
-"""What Terraform would change, as a page: every object with its reason, and for each change only what differs."""
+"""What Terraform would change, as a page: every object with its reason, and for each change only what differs.
+
+What is destroyed comes first: whoever reads only the beginning has read the worst.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.cells import cell_len
 from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 
 from deploylib.infra.changes import Action, Change, Changes, Danger, Difference, Drift, Mark
@@ -14,40 +19,57 @@ from deploylib.report import lines
 from deploylib.report.console import cleaned, results, shortened, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console, RenderableType
+
+    from deploylib.infra.saved import Basis
 
 SIGNS = {
     Action.CREATE: ("+", "green"),
     Action.UPDATE: ("~", "yellow"),
     Action.REPLACE: ("±", "bold red"),
-    Action.DELETE: ("-", "red"),
+    Action.DELETE: ("-", "bold red"),
     Action.READ: ("?", "dim"),
     Action.MOVE: (">", "cyan"),
     Action.IMPORT: ("<", "cyan"),
     Action.FORGET: ("x", "yellow"),
 }
 ALWAYS_COUNTED = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
-WARNINGS = {Danger.DATA: "HOLDS DATA", Danger.SERVING: "IS SERVING"}
+WORST = {Action.REPLACE: 0, Action.DELETE: 1, Action.FORGET: 2}
+WARNINGS = {Danger.DATA: "HOLDS DATA", Danger.SERVING: "IS SERVING", Danger.USED: "IS USED"}
 VERB_WIDTH = max(map(len, Action))
 INDENT = "      "
 CONTEXT = 12
+GAP = 2
+NONE = "·"
+ROOT = "(stack)"
 NOTHING = "Nothing to change: the infrastructure is what the code says"
 
 
-def changes(changes: Changes, *, output: str = "text", console: Console | None = None) -> None:
-    """Print what a plan of Terraform would change: a page, or one JSON line."""
+def changes(
+    changes: Changes,
+    *,
+    environment: str = "",
+    basis: Basis | None = None,
+    output: str = "text",
+    console: Console | None = None,
+) -> None:
+    """Print what a plan of Terraform for *environment* would change: a page, or one JSON line.
+
+    *basis* is what a plan was made for that waits to be applied.
+    """
     if output == "json":
-        lines.write(to_json(changes))
+        lines.write({**to_json(changes), "environment": environment, "saved": basis_document(basis)})
         return
     console = console or results()
-    show(page(changes, console.width), console)
+    show(page(changes, console.width, basis), console)
 
 
-def page(changes: Changes, width: int) -> RenderableType:
+def page(changes: Changes, width: int, basis: Basis | None = None) -> RenderableType:
     """Return the page for a person."""
-    return Group(*_lines(changes, width))
+    saved = [Text(f"Saved for inv infra.apply at {basis.made}", style="dim")] if basis and changes else []
+    return Group(*_lines(changes, width), *_modules(changes, width), _summary(changes), *saved)
 
 
 def to_json(changes: Changes) -> dict[str, Any]:
@@ -56,11 +78,25 @@ def to_json(changes: Changes) -> dict[str, Any]:
         "event": "InfrastructurePlanned",
         "nothing_to_do": not changes,
         "counts": {str(action): changes.counts[action] for action in Action},
-        "changes": [_change_document(one) for one in changes.changes],
+        "modules": {
+            name or ROOT: {str(one): counts[one] for one in Action} for name, counts in changes.modules.items()
+        },
+        "changes": [_change_document(one) for one in worst_first(changes)],
         "outputs": [_difference_document(one) for one in changes.outputs],
         "drift": [_drift_document(one) for one in changes.drift],
+        "deployed": [_drift_document(one) for one in changes.deployed],
         "warnings": list(changes.warnings),
     }
+
+
+def basis_document(basis: Basis | None) -> dict[str, Any] | None:
+    """Return what a plan was made for as a JSON document."""
+    return {"made": basis.made, "commit": basis.commit, "account_id": basis.account_id} if basis else None
+
+
+def worst_first(changes: Changes) -> list[Change]:
+    """Return what is destroyed first, dangerous things at its head; the rest by module, in Terraform's order."""
+    return sorted(changes.changes, key=lambda one: (not one.dangers, WORST.get(one.action, len(WORST)), one.module))
 
 
 def _change_document(change: Change) -> dict[str, Any]:
@@ -72,7 +108,9 @@ def _change_document(change: Change) -> dict[str, Any]:
         "previous_address": change.previous_address,
         "import_id": change.import_id,
         "forces": list(change.forces),
+        "module": change.module,
         "dangers": [str(one) for one in change.dangers],
+        "used_by": list(change.used_by),
         "differences": [_difference_document(one) for one in change.differences],
     }
 
@@ -88,7 +126,7 @@ def _drift_document(drift: Drift) -> dict[str, Any]:
 
 
 def _lines(changes: Changes, width: int) -> Iterator[Text]:
-    for change in changes.changes:
+    for change in worst_first(changes):
         yield _headline(change, width)
         yield from (line for one in change.differences for line in _difference(one, width))
     if changes.outputs:
@@ -96,9 +134,40 @@ def _lines(changes: Changes, width: int) -> Iterator[Text]:
         yield from (line for one in changes.outputs for line in _difference(one, width))
     if changes and changes.drift:
         yield Text("Changed outside Terraform", style="bold")
-        yield from (line for drift in changes.drift for line in _drift(drift, width))
+        yield from (line for one in changes.drift for line in drifted(one, width))
+    yield from warnings(changes)
+
+
+def warnings(changes: Changes) -> Iterator[Text]:
+    """Yield what Terraform warned of."""
     yield from (Text.assemble(("! ", "bold yellow"), cleaned(one, keep_lines=True)) for one in changes.warnings)
-    yield _summary(changes)
+
+
+def _modules(changes: Changes, width: int) -> Iterator[RenderableType]:
+    """Yield the table of counts by module, when there are several: one is what the summary says."""
+    if len(changes.modules) <= 1:
+        return
+    actions = [one for one in Action if changes.counts[one]]
+    drawn = counting_table("module", actions)
+    widest = width - sum(len(one) + GAP for one in actions) - 2 * GAP
+    for name, counts in changes.modules.items():
+        cells = [count(counts[one], one) for one in actions]
+        drawn.add_row(Text(shortened(cleaned(name.removeprefix("module.") or ROOT), widest)), *cells)
+    yield drawn
+
+
+def counting_table(first: str, others: Iterable[str]) -> Table:
+    """Return an empty table with a column of names and columns of numbers."""
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
+    drawn.add_column(Text(first), no_wrap=True)
+    for other in others:
+        drawn.add_column(Text(str(other)), justify="right", no_wrap=True)
+    return drawn
+
+
+def count(number: int, action: Action) -> Text:
+    """Return a number in its action's colour; nothing is a dot."""
+    return Text(str(number), style=SIGNS[action][1]) if number else Text(NONE, style="dim")
 
 
 def _headline(change: Change, width: int) -> Text:
@@ -118,7 +187,8 @@ def _about(change: Change) -> str:
     reason = f"{change.reason}: {', '.join(change.forces)}" if change.forces else change.reason
     former = f"was {change.previous_address}" if change.previous_address else ""
     imported = f"imports {change.import_id}" if change.import_id else ""
-    return cleaned("; ".join(filter(None, (reason, former, imported))))
+    used = f"used by {', '.join(change.used_by)}" if change.used_by else ""
+    return cleaned("; ".join(filter(None, (used, reason, former, imported))))
 
 
 def _difference(difference: Difference, width: int) -> Iterator[Text]:
@@ -159,7 +229,8 @@ def _sign(difference: Difference) -> tuple[str, str]:
     return ("-", "red") if difference.after is Mark.ABSENT else ("~", "yellow")
 
 
-def _drift(drift: Drift, width: int) -> Iterator[Text]:
+def drifted(drift: Drift, width: int) -> Iterator[Text]:
+    """Yield an object that changed outside Terraform, and what changed of it."""
     deleted = "" if drift.differences else "  (deleted)"
     yield Text(f"    {shortened(cleaned(drift.address), width - 4 - len(deleted))}{deleted}")
     yield from (line for one in drift.differences for line in _difference(one, width))

@@ -36,6 +36,7 @@ VERBS = {
     "reuse": "reuse",
     "update": "update",
     "attach": "follow",
+    "restart": "restart",
     "unchanged": "keep",
 }
 STYLES = {
@@ -43,6 +44,7 @@ STYLES = {
     "promote": "magenta",
     "update": "yellow",
     "attach": "cyan",
+    "restart": "yellow",
     "reuse": "dim",
     "unchanged": "dim",
 }
@@ -222,12 +224,14 @@ def _summary(plan: Planned) -> Text:
     copies = sum(one.action == "promote" for one in plan.images)
     updates = sum(one.action == "update" for one in plan.services)
     follows = sum(one.action == "attach" for one in plan.services)
+    restarts = sum(one.action == "restart" for one in plan.services)
     parts = (
         (builds, f"{_count(builds, 'image')} to build"),
         (copies, f"{_count(copies, 'image')} to promote"),
         (plan.migration, "a migration to run"),
         (updates, f"{_count(updates, 'service')} to update"),
         (follows, f"{_count(follows, 'rollout')} to follow"),
+        (restarts, f"{_count(restarts, 'service')} to restart"),
         (plan.unrecorded, "what runs to be recorded"),
     )
     return Text.assemble(("Plan: ", "bold"), ", ".join(text for wanted, text in parts if wanted))

@@ -75,6 +75,11 @@ def emulator(root: Path) -> PythonEnvironment:
     return PythonEnvironment(root=root, name=".tools/emulator", lock="emulator.txt")
 
 
+def policy(root: Path) -> PythonEnvironment:
+    """Return the environment of what judges the Terraform code: large, and made only when that is asked for."""
+    return PythonEnvironment(root=root, name=".tools/policy", lock="policy.txt")
+
+
 def is_current(environment: PythonEnvironment) -> bool:
     """Return whether the environment is whole and made from this lock by this interpreter.
 

@@ -1,4 +1,4 @@
-"""Terraform 1.10 or later (state locking in S3 without a table): the one that is there, else the pinned release."""
+"""Terraform 1.11 or later (write-only arguments): the one that is there, else the pinned release."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from deploylib.toolchain.machine import Machine
 
-OLDEST = (1, 10)
+OLDEST = (1, 11)
 CHOICE = "DEPLOY_TERRAFORM"
 RELEASES = "https://releases.hashicorp.com/terraform"
 RELEASES_CHOICE = "DEPLOY_TERRAFORM_RELEASES"

@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.10" # use_lockfile
+  required_version = ">= 1.11" # use_lockfile, write-only arguments
 
   required_providers {
     aws = {
@@ -19,6 +19,7 @@ terraform {
 provider "aws" {
   region              = var.region
   allowed_account_ids = [var.account_id] # the second lock on the door; deploylib's account guard is the first
+  s3_use_path_style   = true             # as the backend's
 
   default_tags {
     tags = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploylib import serving
+from deploylib import aws, config, serving
 from deploylib.toolchain import engine
 from tests.e2e.project import Project, Visitor, copy_project
 
@@ -122,3 +122,15 @@ def test_a_changed_line_is_compiled_and_rolled_out_without_a_failed_request(cloc
     assert "Setting up golang" not in ran.out, "the compiler was installed again"
     assert visitor.failures == []
     assert any(clock.head in body for body in visitor.bodies)
+
+
+def test_destroy_takes_the_revisions_of_the_deploys_too(clock: Project) -> None:
+    """Comes last."""
+    environment = config.load(clock.path, variables={})
+    ecs = aws.signed_in(environment).ecs
+    assert ecs.list_task_definitions()["taskDefinitionArns"]
+    ran = clock.inv("infra.destroy", "--yes")
+    assert re.search(r"removing \d revisions? of clock-local-web", ran.out)
+    assert ecs.list_task_definitions()["taskDefinitionArns"] == []
+    assert clock.inv("infra.tf", "--", "state", "list").out == ""
+    assert "Terraform has not published" in clock.inv(*DEPLOY, expect=2).err

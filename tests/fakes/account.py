@@ -9,6 +9,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.dynamodb import FakeDynamo
 from tests.fakes.ecr import FakeEcr
 from tests.fakes.ecs import FakeEcs
+from tests.fakes.iam import FakeIam
 from tests.fakes.logs import FakeLogs
 from tests.fakes.schedules import FakeEvents, FakeScheduler
 from tests.fakes.ssm import FakeSsm
@@ -16,6 +17,8 @@ from tests.fakes.sts import FakeSts
 
 if TYPE_CHECKING:
     from deploylib.aws import Account
+    from deploylib.sign_in import Way
+    from tests.fakes.access import Policy
     from tests.fakes.door import Call
 
 
@@ -31,6 +34,8 @@ class FakeAccount:
         self.account_id, self.region = account_id, region
         self.logs = FakeLogs(self.clock, calls=self.calls, log=self.log)
         self.sts = FakeSts(self.clock, account_id=account_id, calls=self.calls, log=self.log)
+        self.iam = FakeIam(self.clock, calls=self.calls, log=self.log)
+        self.way: Way | None = None
         self.ssm = FakeSsm(self.clock, calls=self.calls, log=self.log)
         self.ecr = FakeEcr(self.clock, account_id=account_id, region=region, calls=self.calls, log=self.log)
         self.dynamodb = FakeDynamo(self.clock, calls=self.calls, log=self.log)
@@ -60,6 +65,11 @@ class FakeAccount:
     def account(self) -> Account:
         """This, as the type that the code under test wants."""
         return cast("Account", self)
+
+    def restrict(self, policy: Policy) -> None:
+        """From now on the caller may do what *policy* says, and nothing else."""
+        for client in (self.logs, self.sts, self.ssm, self.ecr, self.dynamodb, self.events, self.scheduler, self.ecs):
+            client.policy = policy
 
     def forget_calls(self) -> None:
         """Start counting and logging anew: what set the scene does not count."""

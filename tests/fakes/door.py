@@ -24,9 +24,10 @@ from deploylib.errors import AwsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.fakes.access import Policy
     from tests.fakes.clock import FakeClock
 
-READS = ("describe_", "get_", "list_", "batch_get_", "batch_check_", "query")
+READS = ("describe_", "get_", "list_", "batch_get_", "batch_check_", "query", "simulate_")
 
 Request = dict[str, Any]
 Response = dict[str, Any]
@@ -95,6 +96,7 @@ class FakeClient:
         self.calls: Counter[str] = Counter() if calls is None else calls
         self.log: list[Call] = [] if log is None else log
         self.meta = SimpleNamespace(service_model=service_model(self.service))
+        self.policy: Policy | None = None
         self._refusals: list[Refusal] = []
 
     @property
@@ -120,6 +122,7 @@ class FakeClient:
             self._validate(name, request)
             self.calls[f"{self.service}:{_operations(self.service)[name]}"] += 1
             self.log.append(Call(at=self.clock.monotonic(), operation=name, request=copy.deepcopy(request)))
+            self._authorize(name, request)
             refusal = self._refusal(name)
             if refusal and not refusal.done:
                 raise self._error(name, refusal.code, refusal.message)
@@ -131,6 +134,12 @@ class FakeClient:
                 raise self._error(name, refusal.code, refusal.message)
             self._conform(name, response)
             return copy.deepcopy(response)
+
+    def _authorize(self, name: str, request: Request) -> None:
+        """Refuse what the caller's policy does not allow; without a policy everything is."""
+        action = self.policy.refused(self.service, _operations(self.service)[name], request) if self.policy else ""
+        if action:
+            raise self._error(name, "AccessDeniedException", f"you are not authorized to perform: {action}")
 
     def can_paginate(self, operation_name: str) -> bool:
         try:

@@ -15,8 +15,8 @@ class FakeSts(FakeClient):
     def __init__(self, clock: Any, *, account_id: str, **shared: Any) -> None:
         super().__init__(clock, **shared)
         self.account_id = account_id
+        self.arn = f"arn:aws:sts::{account_id}:assumed-role/deploy/someone"
 
     @operation
     def get_caller_identity(self, **request: Any) -> Response:
-        arn = f"arn:aws:sts::{self.account_id}:assumed-role/deploy/someone"
-        return {"UserId": "AROAEXAMPLE:someone", "Account": self.account_id, "Arn": arn}
+        return {"UserId": "AROAEXAMPLE:someone", "Account": self.account_id, "Arn": self.arn}

@@ -28,7 +28,9 @@ class StandIn:
     def install(cls, folder: Path) -> StandIn:
         folder.mkdir()
         program = folder / "terraform"
-        program.write_text(f"#!{sys.executable}\nimport runpy\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n")
+        program.write_text(
+            f"#!{sys.executable} -SE\nimport runpy\nrunpy.run_path({str(FAKE)!r}, run_name='__main__')\n"
+        )
         program.chmod(0o755)
         stand_in = cls(program=str(program), scenario=folder / "scenario.json")
         stand_in.answer()

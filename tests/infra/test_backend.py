@@ -25,7 +25,7 @@ STG = Environment(
     account=Account(id="123456789012", region="ap-northeast-1"),
     images=Images(roles={"web": RoleImage(dockerfile="Dockerfile")}),
 )
-BUCKET = "shop-stg-terraform-123456789012"
+BUCKET = "shop-terraform-123456789012"
 READS = ("HeadBucket", "GetBucket", "GetPublicAccessBlock")
 
 
@@ -54,7 +54,9 @@ def test_the_backend_file_says_where_the_state_is_and_who_may_touch_it() -> None
 
 def test_the_first_bootstrap_makes_a_bucket_with_everything(s3: S3Client) -> None:
     done = backend.bootstrap(s3, STG)
-    assert done[0] == f"created the state bucket {BUCKET}"
+    assert done[0] == backend.Step(what="is there", done=True)
+    assert all(one.done for one in done)
+    assert len(done) == 1 + len(backend.SETTINGS)
     assert s3.get_bucket_location(Bucket=BUCKET)["LocationConstraint"] == "ap-northeast-1"
     assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
     assert all(s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"].values())
@@ -79,13 +81,14 @@ def test_the_bucket_forgets_old_versions_and_what_locks_leave_behind(s3: S3Clien
 def test_a_second_bootstrap_only_reads(account: aws.Account) -> None:
     backend.bootstrap(account.s3, STG)
     account.calls.clear()
-    assert backend.bootstrap(account.s3, STG) == ()
+    assert not any(one.done for one in backend.bootstrap(account.s3, STG))
     assert [call for call in account.calls if not call.removeprefix("s3:").startswith(READS)] == []
 
 
 def test_a_bootstrap_that_was_interrupted_is_completed(s3: S3Client) -> None:
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "ap-northeast-1"})
-    assert f"{BUCKET}: keeps versions" in backend.bootstrap(s3, STG)
+    done = {one.what: one.done for one in backend.bootstrap(s3, STG)}
+    assert (done["is there"], done["keeps versions"]) == (False, True)
     assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
 
 
@@ -107,7 +110,7 @@ def test_a_bucket_in_us_east_1_is_made_without_a_location() -> None:
 
 def test_the_bucket_of_the_environment_file_is_used_when_it_names_one(s3: S3Client) -> None:
     named = replace(STG, account=replace(STG.account, state_bucket="company-states"))
-    assert backend.bootstrap(s3, named)[0] == "created the state bucket company-states"
+    assert backend.bootstrap(s3, named)[0] == backend.Step(what="is there", done=True)
 
 
 @pytest.mark.parametrize(("code", "exists"), [("404", False), ("NoSuchBucket", False)])
@@ -127,7 +130,7 @@ def test_settings_that_a_role_may_not_see_are_left_alone(account: aws.Account) -
     backend.bootstrap(account.s3, STG)
     _refuse(account.s3, "GetBucketPolicy", "AccessDenied")
     account.calls.clear()
-    assert backend.bootstrap(account.s3, STG) == ()
+    assert not any(one.done for one in backend.bootstrap(account.s3, STG))
     assert "s3:PutBucketPolicy" not in account.calls
 
 
@@ -145,3 +148,19 @@ def _refuse(s3: S3Client, operation: str, code: str) -> None:
         raise AwsError(f"s3 refused {operation}: {code}", code=code)
 
     s3.meta.events.register_first(f"before-call.s3.{operation}", refused)
+
+
+def test_two_environments_of_an_account_share_the_bucket_and_not_the_state(s3: S3Client) -> None:
+    prd = replace(STG, name="prd")
+    backend.bootstrap(s3, STG)
+    assert not any(one.done for one in backend.bootstrap(s3, prd))
+    assert backend.settings(STG)["bucket"] == backend.settings(prd)["bucket"]
+    assert backend.settings(STG)["key"] != backend.settings(prd)["key"]
+
+
+def test_a_bucket_of_another_region_is_refused(s3: S3Client) -> None:
+    backend.bootstrap(s3, STG)
+    elsewhere = replace(STG, account=replace(STG.account, region="eu-west-1"))
+    with pytest.raises(RefusedError, match="is in ap-northeast-1, not in eu-west-1") as caught:
+        backend.exists(s3, elsewhere)
+    assert "account.state_bucket" in caught.value.hint

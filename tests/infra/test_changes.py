@@ -209,3 +209,70 @@ def test_modules_with_awkward_keys_are_matched_with_their_code() -> None:
 def test_a_changed_template_waits_for_the_next_deploy(kind: str, actions: list[str], *, waits: bool) -> None:
     changes = planned(type=kind, actions=actions, before={"cpu": "256"}, after={"cpu": "512"})
     assert changes.waits_for_deploy is waits
+
+
+def resource(address: str, kind: str, **change: Any) -> dict[str, Any]:
+    module, _, _ = address.rpartition(f".{kind}")
+    fields = {"before": {}, "after": None, **change}
+    return {"address": address, "module_address": module, "type": kind, "name": "this", "change": fields}
+
+
+def test_actions_are_counted_by_module() -> None:
+    plan = {
+        "resource_changes": [
+            resource('module.service["web"].aws_thing.this', "aws_thing", actions=["create"]),
+            resource("module.network.aws_thing.this", "aws_thing", actions=["delete", "create"]),
+            resource("module.network.aws_other.this", "aws_other", actions=["create"]),
+            resource("aws_thing.this", "aws_thing", actions=["delete"]) | {"module_address": ""},
+        ]
+    }
+    assert {name: dict(counts) for name, counts in read_changes(plan).modules.items()} == {
+        "": {Action.DELETE: 1},
+        "module.network": {Action.REPLACE: 1, Action.CREATE: 1},
+        'module.service["web"]': {Action.CREATE: 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "identifiers"),
+    [
+        ("aws_iam_role", {"arn": "arn:role", "name": "role"}, ("arn:role",)),
+        ("aws_ssm_parameter", {"arn": "arn:p", "name": "/p"}, ("arn:p", "/p")),
+        ("aws_security_group", {"id": "sg-1", "name": "x"}, ("sg-1",)),
+        ("aws_security_group", {"id": None}, ()),
+        ("aws_thing", {"id": "1", "arn": "arn:x", "name": "x"}, ()),
+    ],
+)
+def test_an_object_is_known_by_what_others_call_it(kind: str, before: dict[str, Any], identifiers: tuple[str]) -> None:
+    (change,) = planned(type=kind, actions=["delete"], before=before, after=None).changes
+    assert change.identifiers == identifiers
+
+
+@pytest.mark.parametrize(
+    ("kind", "attribute", "old", "new"),
+    [
+        ("aws_ecs_service", "desired_count", 0, 2),
+        ("aws_ecs_service", "task_definition", "web-template:1", "web:7"),
+        (
+            "aws_lb_listener",
+            "default_action",
+            [{"type": "forward", "target_group_arn": "a"}],
+            [{"type": "forward", "target_group_arn": "b"}],
+        ),
+    ],
+)
+def test_what_deploys_and_scaling_did_is_no_drift_but_told(kind: str, attribute: str, old: Any, new: Any) -> None:
+    one = resource(f"{kind}.this", kind, actions=["update"], before={attribute: old}, after={attribute: new})
+    written = {
+        "root_module": {"resources": [{"type": kind, "name": "this", "expressions": {attribute: {}, "tags": {}}}]}
+    }
+    found = read_changes({"resource_drift": [one | {"module_address": ""}], "configuration": written})
+    assert found.drift == ()
+    assert [drift.address for drift in found.deployed] == [f"{kind}.this"]
+
+
+def test_a_service_that_somebody_deleted_is_drift() -> None:
+    one = resource("aws_ecs_service.this", "aws_ecs_service", actions=["delete"], before={"desired_count": 2})
+    found = read_changes({"resource_drift": [one | {"module_address": ""}]})
+    assert [drift.address for drift in found.drift] == ["aws_ecs_service.this"]
+    assert found.deployed == ()

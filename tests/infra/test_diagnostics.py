@@ -105,7 +105,6 @@ def test_the_wrong_account_is_refused() -> None:
         ("Failed to query available provider packages", "DEPLOY_PROVIDER_MIRROR"),
         ("Unsupported Terraform Core version", "make setup"),
         ('Post "http://localhost:1/": dial tcp: connect: connection refused', "inv local.status"),
-        ("Saved plan is stale", "inv infra.apply --env stg"),
         ("api error AccessDenied: no", "the role of these credentials"),
         ("Failed to save state", "TF_DATA_DIR=/project/.cache/terraform/stg/data"),
         ('Backend initialization required, please run "terraform init"', "inv infra.init --env stg"),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,42 +18,62 @@ STG = Environment(
     images=Images(roles={"web": RoleImage(dockerfile="Dockerfile")}),
 )
 PRD = replace(STG, name="prd", protected=True)
+ADDRESS = 'module.service["web"].aws_ecs_service.this'
 
 
-def changes(action: Action, *dangers: Danger) -> Changes:
-    return Changes(changes=(Change(address="x.y", type="x", action=action, dangers=dangers),))
+def changes(action: Action, *dangers: Danger, address: str = "x.y") -> Changes:
+    return Changes(changes=(Change(address=address, type="x", action=action, dangers=dangers),))
 
 
 @pytest.mark.parametrize("environment", [STG, PRD], ids=lambda one: one.name)
-def test_replacing_what_serves_needs_a_flag_everywhere(environment: Environment) -> None:
-    with pytest.raises(RefusedError, match=r"replace: x\.y is serving") as caught:
-        check_dangers(changes(Action.REPLACE, Danger.SERVING), environment)
-    assert "--allow-replace" in caught.value.hint
+@pytest.mark.parametrize("danger", Danger)
+@pytest.mark.parametrize("action", [Action.REPLACE, Action.DELETE])
+def test_each_danger_needs_its_address_everywhere(environment: Environment, danger: Danger, action: Action) -> None:
+    with pytest.raises(RefusedError, match=rf"{action}: x\.y {danger}") as caught:
+        check_dangers(changes(action, danger), environment)
+    assert caught.value.hint.endswith("--allow-destroy x.y")
     assert caught.value.exit_code == 3
-    check_dangers(changes(Action.REPLACE, Danger.SERVING), environment, allow_replace=True)
+    check_dangers(changes(action, danger), environment, allowed=["x.y"])
 
 
-@pytest.mark.parametrize("action", [Action.DELETE, Action.REPLACE])
-def test_losing_data_needs_a_flag_in_a_protected_environment(action: Action) -> None:
-    check_dangers(changes(action, Danger.DATA), STG)
-    with pytest.raises(RefusedError, match="holds data") as caught:
-        check_dangers(changes(action, Danger.DATA), PRD, allow_replace=True)
-    assert "--allow-delete" in caught.value.hint
-    check_dangers(changes(action, Danger.DATA), PRD, allow_delete=True)
+def test_every_address_that_is_refused_is_in_the_hint_ready_for_a_shell() -> None:
+    two = Changes(
+        changes=(
+            *changes(Action.REPLACE, Danger.DATA).changes,
+            *changes(Action.DELETE, Danger.USED, address=ADDRESS).changes,
+        )
+    )
+    with pytest.raises(RefusedError) as caught:
+        check_dangers(two, STG)
+    assert caught.value.hint.endswith(f"--allow-destroy x.y --allow-destroy '{ADDRESS}'")
+    with pytest.raises(RefusedError, match=r"module\.service") as caught:
+        check_dangers(two, STG, allowed=["x.y"])
+    assert "x.y" not in caught.value.hint
 
 
-def test_deleting_what_serves_needs_a_flag_in_a_protected_environment() -> None:
-    check_dangers(changes(Action.DELETE, Danger.SERVING), STG)
-    with pytest.raises(RefusedError, match="is serving"):
-        check_dangers(changes(Action.DELETE, Danger.SERVING), PRD)
+@pytest.mark.parametrize("allowed", ["module.service", 'module.service["web"]', ADDRESS])
+def test_a_module_allows_everything_in_it(allowed: str) -> None:
+    check_dangers(changes(Action.REPLACE, Danger.SERVING, address=ADDRESS), STG, allowed=[allowed])
 
 
-@pytest.mark.parametrize("allowed", [{}, {"allow_replace": True}])
-def test_destroying_a_protected_environment_needs_the_flag_too(allowed: dict[str, Any]) -> None:
+@pytest.mark.parametrize("allowed", ["module", "module.serv", 'module.service["we"]', ADDRESS[:-1], ""])
+def test_the_beginning_of_a_name_allows_nothing(allowed: str) -> None:
+    with pytest.raises(RefusedError):
+        check_dangers(changes(Action.REPLACE, Danger.SERVING, address=ADDRESS), STG, allowed=[allowed])
+
+
+def test_who_uses_it_is_said() -> None:
+    used = replace(changes(Action.DELETE, Danger.USED).changes[0], used_by=("shop-web:7",))
+    with pytest.raises(RefusedError, match=r"is used by what runs \(shop-web:7\)"):
+        check_dangers(Changes(changes=(used,)), STG)
+
+
+def test_destroying_needs_the_addresses_in_a_protected_environment_only() -> None:
     everything = changes(Action.DELETE, Danger.DATA)
     check_dangers(everything, STG, destroying=True)
     with pytest.raises(RefusedError):
-        check_dangers(everything, PRD, destroying=True, **allowed)
+        check_dangers(everything, PRD, destroying=True)
+    check_dangers(everything, PRD, destroying=True, allowed=["x.y"])
 
 
 def test_what_is_harmless_needs_no_flag() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -169,3 +170,13 @@ def test_only_the_family_itself_is_removed_where_a_listing_gives_all_that_begin_
             f"deregistered but not deleted: 1 revision of {WEB} (in use)",
         ]
         stub.assert_no_pending_responses()
+
+
+def test_the_families_of_scheduled_tasks_go_too(tmp_path: Path) -> None:
+    made, of = released(), environment(tmp_path)
+    document = made.contract_document()
+    schedule = {**document["services"].pop("job"), "schedule": "guestbook-stg-job"}
+    made.aws.ssm.give(PARAMETER, json.dumps({**document, "scheduled_tasks": {"job": schedule}}))
+    note(made, of)
+    destroy(made)
+    assert clear(made, of) == [f"removing 1 revision of {JOB}", f"removing 1 revision of {WEB}"]

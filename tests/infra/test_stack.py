@@ -4,85 +4,18 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
 import pytest
 from moto import mock_aws
 
-from deploylib import aws
-from deploylib.config import STACK, Account, App, Environment, Images, RoleImage
+from deploylib.config import STACK, Account
 from deploylib.errors import RefusedError, TerraformError
-from deploylib.infra.stack import Stack, child_variables, open_stack
-from tests.infra.stand_in import StandIn, error
+from deploylib.infra.stack import child_variables
+from tests.infra.bench import CHANGED, Bench, shown
+from tests.infra.stand_in import error
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-CASES = Path(__file__).with_name("cases")
-CHANGED = {"code": 2}
 NOT_INITIALISED = error('Backend initialization required, please run "terraform init"')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """A project on disk with one environment, its fake account and its fake Terraform."""
-
-    environment: Environment
-    account: aws.Account
-    stand_in: StandIn
-    told: list[str] = field(default_factory=list)
-
-    def open(self) -> Stack:
-        return open_stack(
-            self.environment,
-            self.account,
-            program=self.stand_in.program,
-            variables={**self.stand_in.variables, "PATH": os.environ["PATH"]},
-            line=self.told.append,
-        )
-
-    @property
-    def cache(self) -> Path:
-        return self.environment.root / ".cache" / "terraform" / self.environment.name
-
-    @property
-    def plans(self) -> list[Path]:
-        return list(self.cache.glob("*.tfplan"))
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[aws.Account]:
-    """Sign in once: making clients takes longer than most of these tests."""
-    with mock_aws():
-        yield aws.signed_in(environment(tmp_path_factory.mktemp("nothing")))
-
-
-@pytest.fixture
-def bench(tmp_path: Path, stand_in: StandIn, account: aws.Account) -> Bench:
-    code = tmp_path / STACK
-    code.mkdir(parents=True)
-    (code / "main.tf").write_text('module "network" {\n  source = "../modules/network"\n  cidr = "10.0.0.0/16"\n}\n')
-    (code / ".terraform.lock.hcl").write_text("# locked")
-    account.calls.clear()
-    mock_aws().reset()
-    return Bench(environment=environment(tmp_path), account=account, stand_in=stand_in)
-
-
-def environment(root: Path) -> Environment:
-    return Environment(
-        name="stg",
-        root=root,
-        app=App(name="shop", path="app"),
-        account=Account(id="123456789012", region="ap-northeast-1"),
-        images=Images(roles={"web": RoleImage(dockerfile="Dockerfile")}),
-        terraform={"feature": "v1"},
-    )
-
-
-def shown(case: str) -> dict[str, Any]:
-    return {"stdout": json.dumps(json.loads((CASES / f"{case}.json").read_text())["plan"])}
 
 
 def test_the_wrong_account_is_refused_before_anything_is_made(bench: Bench) -> None:
@@ -97,7 +30,7 @@ def test_the_wrong_account_is_refused_before_anything_is_made(bench: Bench) -> N
 def test_the_first_init_makes_the_bucket_and_says_so(bench: Bench) -> None:
     assert bench.open().init() is True
     assert bench.stand_in.commands == ["init"]
-    assert bench.told[0] == "created the state bucket shop-stg-terraform-123456789012"
+    assert bench.told[0] == "shop-terraform-123456789012: is there"
 
 
 def test_init_is_left_out_when_nothing_changed(bench: Bench) -> None:
@@ -309,3 +242,49 @@ def test_an_init_that_failed_after_a_good_one_is_repeated(bench: Bench) -> None:
     with pytest.raises(TerraformError):
         bench.open().init(always=True)
     assert bench.open().init() is True
+
+
+def test_another_command_gets_its_words_and_its_text_is_passed_on(bench: Bench) -> None:
+    bench.open().init()
+    bench.stand_in.answer(state=[{"stdout": "module.a\nmodule.b\n"}])
+    bench.open().run(["state", "list"])
+    assert bench.stand_in.calls[-1]["argv"] == ["state", "list"]
+    assert bench.told[-2:] == ["module.a", "module.b"]
+
+
+def test_a_command_that_reads_the_code_gets_the_variables(bench: Bench) -> None:
+    bench.open().init()
+    bench.open().run(["import", "aws_thing.this", "i-1"])
+    variables = bench.cache / "variables.tfvars.json"
+    assert bench.stand_in.calls[-1]["argv"] == ["import", f"-var-file={variables}", "aws_thing.this", "i-1"]
+
+
+def test_another_command_makes_no_bucket_and_asks_the_guard_first(bench: Bench) -> None:
+    with pytest.raises(TerraformError, match="nothing has been applied yet"):
+        bench.open().run(["state", "list"])
+    with pytest.raises(RefusedError, match="not passed on"):
+        bench.open().run(["apply"])
+    assert bench.stand_in.calls == []
+
+
+def test_bootstrap_makes_the_bucket_and_the_backends_file_and_starts_nothing(bench: Bench) -> None:
+    assert all(one.done for one in bench.open().bootstrap() if one.what != "is encrypted")
+    assert "shop/stg/terraform.tfstate" in (bench.cache / "backend.tfbackend").read_text()
+    assert not any(one.done for one in bench.open().bootstrap() if one.what != "takes only TLS")
+    assert bench.stand_in.calls == []
+
+
+def test_terraform_collects_less_garbage_unless_somebody_says_how_much(bench: Bench) -> None:
+    assert child_variables(bench.environment, {}, {})["GOGC"] == "400"
+    assert child_variables(bench.environment, {"GOGC": "100"}, {})["GOGC"] == "100"
+
+
+def test_what_is_needed_later_is_done_while_terraform_plans(bench: Bench) -> None:
+    done: list[str] = []
+    with bench.open().plan(meanwhile=lambda: done.append("loaded")):
+        assert done == ["loaded"]
+
+
+def test_what_cannot_be_done_meanwhile_is_no_reason_to_plan_nothing(bench: Bench) -> None:
+    with bench.open().plan(meanwhile=lambda: 1 / 0) as plan:
+        assert not plan.changes

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.toolchain.stage import Stage
 
 TERRAFORM = Terraform(program="terraform", product="terraform", version="1.11.4")
-TOFU = Terraform(program="tofu", product="tofu", version="1.10.2")
+TOFU = Terraform(program="tofu", product="tofu", version="1.11.2")
 
 
 def unpacked(mirror: Path, version: str = "5.100.0", registry: str = "registry.terraform.io") -> Path:

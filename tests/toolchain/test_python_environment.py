@@ -115,3 +115,10 @@ def test_the_emulators_environment_is_apart_from_ours(stage: Stage) -> None:
     assert ours.path == stage.checkout / ".venv"
     assert theirs.path == stage.checkout / ".tools" / "emulator"
     assert theirs.lock_file.name == "emulator.txt"
+
+
+def test_what_judges_terraform_is_apart_too(stage: Stage) -> None:
+    judge = python_environment.policy(stage.checkout)
+
+    assert judge.path == stage.checkout / ".tools" / "policy"
+    assert judge.lock_file.name == "policy.txt"

@@ -60,8 +60,8 @@ def test_the_terraform_on_path_is_used(stage: Stage) -> None:
     assert stage.said == []
 
 
-@pytest.mark.parametrize("version", ["1.10.0", "1.10.0-rc1", "2.0.0"])
-def test_a_terraform_that_locks_its_state_in_s3_is_new_enough(stage: Stage, version: str) -> None:
+@pytest.mark.parametrize("version", ["1.11.0", "1.11.0-rc1", "2.0.0"])
+def test_a_terraform_with_write_only_arguments_is_new_enough(stage: Stage, version: str) -> None:
     stage.program("terraform", SAYS.format(version))
 
     assert terraform.find(stage.checkout, stage.environ).version == version
@@ -89,7 +89,7 @@ def test_a_terraform_that_is_too_old_is_named_and_the_pinned_one_used(
     found = terraform.ensure(stage.checkout, stage.machine(), stage.say, environ=environ, checksums=releases[1])
 
     assert found.version == terraform.PINNED
-    assert stage.said[0] == f"{old} is 1.5.7, older than 1.10: using {terraform.PINNED} instead"
+    assert stage.said[0] == f"{old} is 1.5.7, older than 1.11: using {terraform.PINNED} instead"
 
 
 def test_an_archive_that_is_not_the_pinned_release_is_refused(
@@ -106,7 +106,7 @@ def test_an_archive_that_is_not_the_pinned_release_is_refused(
 def test_an_unreachable_release_is_one_sentence(stage: Stage) -> None:
     environ = {**stage.environ, "DEPLOY_TERRAFORM_RELEASES": "http://127.0.0.1:1"}
 
-    with pytest.raises(ToolMissingError, match=r"cannot be reached .*: install Terraform 1\.10 or later"):
+    with pytest.raises(ToolMissingError, match=r"cannot be reached .*: install Terraform 1\.11 or later"):
         terraform.ensure(stage.checkout, stage.machine(), stage.say, environ=environ)
 
 
@@ -117,7 +117,7 @@ def test_a_machine_without_a_pinned_release_is_told_so(stage: Stage) -> None:
 
 def test_opentofu_is_used_when_it_is_chosen(stage: Stage) -> None:
     stage.program("terraform", SAYS.format("1.11.4"))
-    tofu = stage.program("tofu", SAYS.format("1.10.2"))
+    tofu = stage.program("tofu", SAYS.format("1.11.2"))
 
     found = terraform.find(stage.checkout, {**stage.environ, "DEPLOY_TERRAFORM": "tofu"})
 
@@ -142,7 +142,7 @@ def test_a_choice_that_is_too_old_is_not_replaced(stage: Stage) -> None:
     stage.program("tofu", SAYS.format("1.9.0"))
     environ = {**stage.environ, "DEPLOY_TERRAFORM": "tofu"}
 
-    with pytest.raises(ToolMissingError, match=r"is 1\.9\.0; 1\.10 or later is needed"):
+    with pytest.raises(ToolMissingError, match=r"is 1\.9\.0; 1\.11 or later is needed"):
         terraform.ensure(stage.checkout, stage.machine(), stage.say, environ=environ)
 
 

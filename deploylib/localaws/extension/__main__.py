@@ -107,18 +107,23 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     # MiniStack reads the environment when it is imported: not before now.
     from ministack.core import container_reaper
 
-    from deploylib.localaws.extension import addresses as names
     from deploylib.localaws.extension import (
+        access,
+        alarms,
+        caches,
         callers,
         databases,
+        discovery,
         logs,
         network,
         observation,
         operations,
         repositories,
+        scaling,
         shutdown,
         targets,
     )
+    from deploylib.localaws.extension import addresses as names
     from deploylib.localaws.extension.calls import CallLog
     from deploylib.localaws.extension.images import Images
     from deploylib.localaws.extension.services import Scheduler, service_of
@@ -145,8 +150,13 @@ def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     names.install(chosen)
     repositories.install()
     databases.install(chosen, engine, addresses)
+    alarms.install()
+    caches.install()
+    discovery.install()
     network.install()
     logs.install()
+    scaling.install()
+    access.install()
     callers.install(chosen.instance)
     observation.install(CallLog(chosen.calls_file))
     shutdown.install(engine, scheduler, runs, keep_volumes=chosen.state_dir is not None)

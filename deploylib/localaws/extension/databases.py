@@ -24,11 +24,13 @@ PASSWORD_BYTES = 24
 def install(settings: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     """Mend RDS; databases listen on *addresses* only."""
     patching.require(rds, "_p", "_resolve_instance", "_single_instance_response")
+    patching.require(rds, "_clusters", "_next_port", "_parse_member_list", "_xml")
     patching.require(secretsmanager, "_resolve", "create_secret_in_process", "delete_secret_in_process")
     _install_names(settings.instance)
     _install_image(settings.postgres_image)
     _install_containers(engine, addresses)
     _install_managed_password()
+    _install_clusters(addresses[-1])
     _install_rotation()
 
 
@@ -89,6 +91,30 @@ def _install_managed_password() -> None:
             return xml
         fields = "".join(f"<{name}>{value}</{name}>" for name, value in managed.items())
         return f"{xml}<MasterUserSecret>{fields}</MasterUserSecret>"
+
+
+def _install_clusters(address: str) -> None:
+    """Give a cluster its address when it is made, and keep which of its logs are exported.
+
+    MiniStack gives it another one with its first instance: whoever was told the first could not connect.
+    """
+
+    @patching.wrap(rds, "_create_db_cluster(p)")
+    def create(original: Callable[..., Any], params: Params) -> Any:
+        status, headers, body = original(params)
+        cluster = rds._clusters.get(rds._p(params, "DBClusterIdentifier")) if status == 200 else None  # noqa: PLR2004 - HTTP
+        if cluster is None:
+            return status, headers, body
+        cluster["_shared_host_port"] = cluster["Port"] = rds._next_port()
+        cluster["Endpoint"] = cluster["ReaderEndpoint"] = address
+        cluster["EnabledCloudwatchLogsExports"] = rds._parse_member_list(params, "EnableCloudwatchLogsExports")
+        told = f"<CreateDBClusterResult><DBCluster>{rds._cluster_xml(cluster)}</DBCluster></CreateDBClusterResult>"
+        return rds._xml(status, "CreateDBClusterResponse", told)
+
+    @patching.wrap(rds, "_cluster_xml(c)")
+    def described(original: Callable[..., str], cluster: Params) -> str:
+        logs = "".join(f"<member>{one}</member>" for one in cluster.get("EnabledCloudwatchLogsExports", []))
+        return f"{original(cluster)}<EnabledCloudwatchLogsExports>{logs}</EnabledCloudwatchLogsExports>"
 
 
 def _install_rotation() -> None:

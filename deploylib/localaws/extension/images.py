@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from deploylib.localaws.extension.engine import Engine
 
 
+ROOT = {"username": "AWS", "password": "root"}  # our registry takes any password that is no role's
+
+
 class PullError(Exception):
     """An image cannot be had."""
 
@@ -39,7 +42,7 @@ class Images:
         try:
             found = self._resolve(name) if pinned is None else self._pinned(name, pinned)
             if not self._present(found.reference):
-                self._engine.client.images.pull(found.reference)
+                self._engine.client.images.pull(found.reference, auth_config=self._login(found.reference))
         except DockerException as error:
             raise PullError(str(getattr(error, "explanation", None) or error)) from error
         return found
@@ -58,8 +61,11 @@ class Images:
             return Image(reference=name, digest=digest)
         if not name.startswith(self._own):
             return Image(reference=name)
-        digest = str(self._engine.client.images.get_registry_data(name).id)
+        digest = str(self._engine.client.images.get_registry_data(name, auth_config=ROOT).id)
         return Image(reference=f"{_without_tag(repository)}@{digest}", digest=digest)
+
+    def _login(self, name: str) -> dict[str, str] | None:
+        return ROOT if name.startswith(self._own) else None
 
     def _present(self, reference: str) -> bool:
         try:

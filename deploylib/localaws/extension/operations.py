@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import request_scope
-from ministack.services import ecs, ssm
+from ministack.services import ecs, s3, ssm
 
 from deploylib.localaws.extension import patching
 from deploylib.localaws.extension.record import Stop
@@ -40,6 +40,7 @@ RESET_SECONDS = 30.0
 def install(engine: Engine, scheduler: Scheduler, runs: Runs) -> None:
     """Put our operations in the place of MiniStack's."""
     patching.require(ecs, *USED)
+    patching.require(s3, "_get_object_data")
     _install_tasks(engine, runs)
     _install_scheduling(scheduler)
     _install_services(scheduler)

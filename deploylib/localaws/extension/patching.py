@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MINISTACK = "1.5.33"
+TABLES = ("_ACTION_MAP", "_IAM_HANDLERS")  # where its modules keep which function answers which action
 
 
 class IncompatibleEmulatorError(Exception):
@@ -34,7 +35,8 @@ def replace(owner: Any, signature: str) -> Callable[[Callable[..., Any]], Callab
 
     def install(function: Callable[..., Any]) -> Callable[..., Any]:
         setattr(owner, name, function)
-        _redirect(getattr(owner, "_ACTION_MAP", {}), original, function)
+        for table in TABLES:
+            _redirect(getattr(owner, table, {}), original, function)
         return function
 
     return install

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import new_uuid
-from ministack.services import ecs
+from ministack.services import ecs, s3
 
-from deploylib.localaws.extension import containers, order, vitals
+from deploylib.localaws.extension import containers, environment_files, order, vitals
 from deploylib.localaws.extension.engine import ClosedError
 from deploylib.localaws.extension.group import Group, StartError
 from deploylib.localaws.extension.health import Health, Result
@@ -41,6 +41,7 @@ LOOK_SECONDS = 2.0
 START_FAILED = "TaskFailedToStart"
 EXITED = Stop(reason="Essential container in task exited", code="EssentialContainerExited", failed=True)
 GOING_DOWN = Stop(reason="The local AWS is going down", code=SCHEDULER)
+FILES = "ResourceInitializationError: failed to download env files: "
 SECRETS = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
 
 logger = logging.getLogger("localaws.tasks")
@@ -179,6 +180,8 @@ class Run:
                 self._prepare(container)
         except ecs._SecretResolutionError as error:
             raise StartError(f"{SECRETS}{error}") from error
+        except environment_files.MissingFileError as error:
+            raise StartError(f"{FILES}{error}") from error
         except PullError as error:
             raise StartError(f"CannotPullContainerError: {error}") from error
         except order.DependencyError as error:
@@ -194,8 +197,9 @@ class Run:
         if image.digest:
             self._record.edit_container(name, imageDigest=image.digest)
         given = {entry["name"]: entry["value"] for entry in container["environment"]}
+        files = environment_files.read(container, s3._get_object_data)
         secrets = ecs._resolve_container_secrets(container)
-        self._environments[name] = {**_platform(self._record), **given, **secrets}
+        self._environments[name] = {**_platform(self._record), **files, **given, **secrets}
 
     def _look(self) -> None:
         self._group.observe(self._vitals.healthy())

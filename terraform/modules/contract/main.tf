@@ -13,11 +13,13 @@ locals {
     cache_repository = var.cache_repository
     ledger           = var.ledger
     url              = var.url
-    services         = var.services
+    services         = { for name, service in var.services : name => { for key, value in service : key => value if value != null } }
+    scheduled_tasks  = var.scheduled_tasks
   })
 }
 
 resource "aws_ssm_parameter" "this" {
+  # checkov:skip=CKV2_AWS_34:nothing in it is secret, and a plan shall show what changes
   name           = "/${var.app}/${var.environment}/contract"
   description    = "What a deploy of ${var.app} to ${var.environment} needs to know"
   type           = "String"

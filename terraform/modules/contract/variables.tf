@@ -54,7 +54,10 @@ variable "url" {
 }
 
 variable "services" {
-  description = "Services by their short name."
+  description = <<-EOT
+    Services by their short name. `load_balancer` is what a deployment that swaps target groups needs: the container and port that get the requests, the
+    target groups (the live one first), the listener that users come in by, and the one to test on.
+  EOT
   type = map(object({
     name             = string
     family           = string
@@ -65,5 +68,35 @@ variable "services" {
     security_groups  = list(string)
     assign_public_ip = bool
     log_group        = string
+    load_balancer = optional(object({
+      container     = string
+      port          = number
+      target_groups = list(string)
+      listener      = string
+      test_listener = optional(string, "")
+    }))
   }))
+}
+
+variable "scheduled_tasks" {
+  description = "Scheduled tasks by their short name: `schedule` is the one in the group `default` that a deploy sets to its revision; `enabled`, whether it then starts tasks."
+  type = map(object({
+    name             = string
+    family           = string
+    template         = string
+    schedule         = string
+    enabled          = bool
+    containers       = map(string)
+    subnets          = list(string)
+    security_groups  = list(string)
+    assign_public_ip = bool
+    log_group        = string
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = length(setintersection(keys(var.services), keys(var.scheduled_tasks))) == 0
+    error_message = "a service and a scheduled task may not have the same name: ${join(", ", setintersection(keys(var.services), keys(var.scheduled_tasks)))}."
+  }
 }

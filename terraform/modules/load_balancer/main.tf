@@ -1,8 +1,26 @@
+# One public load balancer for all services. With a certificate port 443 serves and port 80 redirects to it.
+#
+# A target with `blue_green` has two groups, of which a deployment swaps the one that serves; Terraform says only which is first. Where that
+# is so `lifecycle` must ignore the action, and `lifecycle` takes no variables: hence the listener and the rule named `swapped` beside the others.
+
 locals {
-  https          = var.certificate_arn != null
-  traffic        = local.https ? aws_lb_listener.https[0].arn : aws_lb_listener.http.arn
+  https          = var.certificate_arn != null || var.dns != null
   default_target = one([for service, target in var.targets : service if target.route == null])
   routed         = { for service, target in var.targets : service => target if target.route != null }
+  blue_green     = { for service, target in var.targets : service => target if target.blue_green }
+  swaps_default  = contains(keys(local.blue_green), coalesce(local.default_target, "-"))
+
+  groups = merge(
+    { for service, target in var.targets : service => merge(target, { name = "${var.name}-${service}-${target.port}" }) },
+    { for service, target in local.blue_green : "${service}/green" => merge(target, { name = "${var.name}-${service}-${target.port}-g" }) }
+  )
+
+  listener = coalesce(one(aws_lb_listener.swapped[*].arn), one(aws_lb_listener.https[*].arn), one(aws_lb_listener.http[*].arn))
+
+  ingress = merge(
+    { for pair in setproduct(local.https ? [80, 443] : [80], var.clients) : "${pair[0]}-${pair[1]}" => { port = pair[0], from = pair[1], what = "HTTP from clients" } },
+    { for cidr in try(var.test_listener.clients, []) : "test-${cidr}" => { port = var.test_listener.port, from = cidr, what = "Test listener" } }
+  )
 }
 
 resource "aws_security_group" "this" {
@@ -14,14 +32,14 @@ resource "aws_security_group" "this" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "public" {
-  for_each = toset(local.https ? ["80", "443"] : ["80"])
+  for_each = local.ingress
 
   security_group_id = aws_security_group.this.id
-  description       = "HTTP from anywhere"
+  description       = each.value.what
   ip_protocol       = "tcp"
-  from_port         = tonumber(each.key)
-  to_port           = tonumber(each.key)
-  cidr_ipv4         = "0.0.0.0/0"
+  from_port         = each.value.port
+  to_port           = each.value.port
+  cidr_ipv4         = each.value.from
 }
 
 resource "aws_vpc_security_group_egress_rule" "targets" {
@@ -34,19 +52,39 @@ resource "aws_vpc_security_group_egress_rule" "targets" {
 }
 
 resource "aws_lb" "this" {
+  # checkov:skip=CKV2_AWS_20:without a certificate there is nothing to redirect to; with one, port 80 redirects
+  # checkov:skip=CKV2_AWS_76:which rules judge requests is the web ACL's matter (web_acl_arn)
   name                       = var.name
   load_balancer_type         = "application"
   subnets                    = var.subnets
   security_groups            = [aws_security_group.this.id]
+  idle_timeout               = var.idle_timeout_seconds
   drop_invalid_header_fields = true
   enable_deletion_protection = var.deletion_protection
+
+  dynamic "access_logs" {
+    for_each = aws_s3_bucket_policy.access_logs # after the policy: AWS tries to write
+
+    content {
+      bucket  = access_logs.value.bucket
+      enabled = true
+    }
+  }
+}
+
+resource "aws_wafv2_web_acl_association" "this" {
+  count = var.web_acl_arn == null ? 0 : 1
+
+  resource_arn = aws_lb.this.arn
+  web_acl_arn  = var.web_acl_arn
 }
 
 # The port is part of the name: it cannot be changed in place, and the new group must exist beside the old one.
 resource "aws_lb_target_group" "this" {
-  for_each = var.targets
+  # checkov:skip=CKV_AWS_378:TLS ends at the load balancer; between it and the tasks there is the VPC alone
+  for_each = local.groups
 
-  name                 = "${var.name}-${each.key}-${each.value.port}"
+  name                 = each.value.name
   vpc_id               = var.vpc_id
   target_type          = "ip"
   protocol             = "HTTP"
@@ -68,6 +106,9 @@ resource "aws_lb_target_group" "this" {
 }
 
 resource "aws_lb_listener" "http" {
+  # checkov:skip=CKV_AWS_2:without a certificate it serves, else it redirects
+  count = local.https || !local.swaps_default ? 1 : 0
+
   load_balancer_arn = aws_lb.this.arn
   port              = 80
   protocol          = "HTTP"
@@ -89,13 +130,14 @@ resource "aws_lb_listener" "http" {
 }
 
 resource "aws_lb_listener" "https" {
-  count = local.https ? 1 : 0
+  # checkov:skip=CKV_AWS_103:the variable refuses a policy with less than TLS 1.2; its default is not seen through null
+  count = local.https && !local.swaps_default ? 1 : 0
 
   load_balancer_arn = aws_lb.this.arn
   port              = 443
   protocol          = "HTTPS"
-  certificate_arn   = var.certificate_arn
-  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+  certificate_arn   = local.certificate_arn
+  ssl_policy        = var.tls_policy
 
   default_action {
     type             = "forward"
@@ -103,10 +145,49 @@ resource "aws_lb_listener" "https" {
   }
 }
 
-resource "aws_lb_listener_rule" "this" {
-  for_each = local.routed
+resource "aws_lb_listener" "swapped" {
+  count = local.swaps_default ? 1 : 0
 
-  listener_arn = local.traffic
+  load_balancer_arn = aws_lb.this.arn
+  port              = local.https ? 443 : 80
+  protocol          = local.https ? "HTTPS" : "HTTP"
+  certificate_arn   = local.certificate_arn
+  ssl_policy        = local.https ? var.tls_policy : null
+
+  default_action {
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.this[local.default_target].arn
+  }
+
+  lifecycle {
+    ignore_changes = [default_action] # a deployment's
+  }
+}
+
+# Where a deployment shows the new version before everybody sees it.
+resource "aws_lb_listener" "test" {
+  count = var.test_listener == null ? 0 : 1
+
+  load_balancer_arn = aws_lb.this.arn
+  port              = var.test_listener.port
+  protocol          = local.https ? "HTTPS" : "HTTP"
+  certificate_arn   = local.certificate_arn
+  ssl_policy        = local.https ? var.tls_policy : null
+
+  default_action {
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.this[local.default_target].arn
+  }
+
+  lifecycle {
+    ignore_changes = [default_action] # a deployment's
+  }
+}
+
+resource "aws_lb_listener_rule" "this" {
+  for_each = { for service, target in local.routed : service => target if !target.blue_green }
+
+  listener_arn = local.listener
   priority     = each.value.route.priority
 
   action {
@@ -118,5 +199,30 @@ resource "aws_lb_listener_rule" "this" {
     path_pattern {
       values = each.value.route.paths
     }
+  }
+}
+
+resource "aws_lb_listener_rule" "swapped" {
+  for_each = merge(
+    { for service, target in local.routed : service => merge(target, { listener = local.listener }) if target.blue_green },
+    { for service, target in local.routed : "${service}/test" => merge(target, { listener = aws_lb_listener.test[0].arn }) if target.blue_green && var.test_listener != null }
+  )
+
+  listener_arn = each.value.listener
+  priority     = each.value.route.priority
+
+  action {
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.this[trimsuffix(each.key, "/test")].arn
+  }
+
+  condition {
+    path_pattern {
+      values = each.value.route.paths
+    }
+  }
+
+  lifecycle {
+    ignore_changes = [action] # a deployment's
   }
 }

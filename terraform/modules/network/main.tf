@@ -1,8 +1,18 @@
-# Public subnets hold the load balancer (and the tasks where there is no NAT gateway), private ones the database and the tasks.
+# A VPC of three tiers over named zones. Public subnets hold the load balancer (and the tasks where there is no NAT gateway), private
+# ones the tasks, and database subnets, which nothing leads out of or into but the VPC itself, the database and the cache.
 
 locals {
   zones     = { for index, letter in var.zones : letter => index }
   nat_zones = slice(var.zones, 0, var.nat_gateways)
+
+  # AWS has gateways for these two, free and by route; every other service has an interface with an address in each private subnet.
+  gateways   = setintersection(var.endpoints, ["s3", "dynamodb"])
+  interfaces = setsubtract(var.endpoints, local.gateways)
+
+  route_tables = merge(
+    { public = aws_route_table.public.id, database = aws_route_table.database.id },
+    { for letter, table in aws_route_table.private : "private-${letter}" => table.id }
+  )
 }
 
 resource "aws_vpc" "this" {
@@ -13,13 +23,21 @@ resource "aws_vpc" "this" {
   tags = { Name = var.name }
 }
 
+# Whoever names no group gets this one: without rules it lets nothing in or out.
+resource "aws_default_security_group" "this" {
+  vpc_id = aws_vpc.this.id
+
+  tags = { Name = "${var.name}-unused" }
+}
+
 resource "aws_internet_gateway" "this" {
   vpc_id = aws_vpc.this.id
 
   tags = { Name = var.name }
 }
 
-# The ranges are fixed by a zone's place in the list: append zones, never reorder them.
+# The ranges are fixed by a zone's place in the list: append zones, never reorder them. Of sixteen parts the first six are public, the
+# ninth to the fourteenth private; database subnets are a quarter as large, and share the seventh and the eighth.
 resource "aws_subnet" "public" {
   for_each = local.zones
 
@@ -38,6 +56,16 @@ resource "aws_subnet" "private" {
   cidr_block        = cidrsubnet(var.cidr, 4, 8 + each.value)
 
   tags = { Name = "${var.name}-private-${each.key}" }
+}
+
+resource "aws_subnet" "database" {
+  for_each = local.zones
+
+  vpc_id            = aws_vpc.this.id
+  availability_zone = "${var.region}${each.key}"
+  cidr_block        = cidrsubnet(var.cidr, 6, 24 + each.value)
+
+  tags = { Name = "${var.name}-database-${each.key}" }
 }
 
 resource "aws_route_table" "public" {
@@ -100,4 +128,62 @@ resource "aws_route_table_association" "private" {
 
   subnet_id      = aws_subnet.private[each.key].id
   route_table_id = aws_route_table.private[each.key].id
+}
+
+resource "aws_route_table" "database" {
+  vpc_id = aws_vpc.this.id
+
+  tags = { Name = "${var.name}-database" }
+}
+
+resource "aws_route_table_association" "database" {
+  for_each = local.zones
+
+  subnet_id      = aws_subnet.database[each.key].id
+  route_table_id = aws_route_table.database.id
+}
+
+resource "aws_vpc_endpoint" "gateway" {
+  for_each = local.gateways
+
+  vpc_id            = aws_vpc.this.id
+  vpc_endpoint_type = "Gateway"
+  service_name      = "com.amazonaws.${var.region}.${each.key}"
+  route_table_ids   = values(local.route_tables)
+
+  tags = { Name = "${var.name}-${each.key}" }
+}
+
+resource "aws_vpc_endpoint" "interface" {
+  for_each = local.interfaces
+
+  vpc_id              = aws_vpc.this.id
+  vpc_endpoint_type   = "Interface"
+  service_name        = "com.amazonaws.${var.region}.${each.key}"
+  subnet_ids          = [for zone in var.zones : aws_subnet.private[zone].id]
+  security_group_ids  = aws_security_group.endpoints[*].id
+  private_dns_enabled = true # programs keep the names that they know
+
+  tags = { Name = "${var.name}-${each.key}" }
+}
+
+resource "aws_security_group" "endpoints" {
+  count = length(local.interfaces) > 0 ? 1 : 0
+
+  name        = "${var.name}-endpoints"
+  description = "VPC endpoints of ${var.name}"
+  vpc_id      = aws_vpc.this.id
+
+  tags = { Name = "${var.name}-endpoints" }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "endpoints" {
+  count = length(local.interfaces) > 0 ? 1 : 0
+
+  security_group_id = aws_security_group.endpoints[0].id
+  description       = "HTTPS from the VPC"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  cidr_ipv4         = var.cidr
 }

@@ -12,3 +12,13 @@ output "cache_url" {
   description = "Where builders keep their layers, without a tag."
   value       = aws_ecr_repository.cache.repository_url
 }
+
+output "cache_arn" {
+  description = "For the policy of whoever builds."
+  value       = aws_ecr_repository.cache.arn
+}
+
+output "name" {
+  description = "Name of the images' repository."
+  value       = aws_ecr_repository.this.name
+}

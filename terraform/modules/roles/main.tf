@@ -1,3 +1,5 @@
+# Who the tasks are: what ECS does before and beside an application, and what each application itself may do.
+
 data "aws_partition" "this" {}
 
 locals {
@@ -12,10 +14,20 @@ locals {
     startswith(name, "arn:") ? name : "arn:${data.aws_partition.this.partition}:ssm:${var.region}:${var.account_id}:parameter/${trimprefix(name, "/")}"
   ])
 
-  secret_reads = {
+  # What stands before the containers can start: their secrets, the keys of these, their environment files.
+  reads = {
     "secretsmanager:GetSecretValue" = local.secret_arns
     "ssm:GetParameters"             = local.parameter_arns
+    "kms:Decrypt"                   = var.kms_key_arns
+    "s3:GetObject"                  = distinct(var.environment_files)
+    "s3:GetBucketLocation"          = distinct([for arn in var.environment_files : split("/", arn)[0]])
   }
+
+  policies = { for attachment in flatten([
+    for task, wanted in var.tasks : [for policy in wanted.policies : { task = task, policy = policy }]
+  ]) : "${attachment.task} ${attachment.policy}" => attachment }
+
+  permitted = { for task, wanted in var.tasks : task => wanted if wanted.execute_command || length(wanted.permissions) > 0 }
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -56,7 +68,7 @@ data "aws_iam_policy_document" "execution" {
   }
 
   dynamic "statement" {
-    for_each = { for action, arns in local.secret_reads : action => arns if length(arns) > 0 }
+    for_each = { for action, arns in local.reads : action => arns if length(arns) > 0 }
 
     content {
       actions   = [statement.key]
@@ -77,8 +89,92 @@ resource "aws_iam_role_policy" "execution" {
   policy = data.aws_iam_policy_document.execution.json
 }
 
-# What the application itself may do: nothing, until it needs something.
+# What an application itself may do: nothing, until it needs something.
 resource "aws_iam_role" "task" {
-  name               = "${var.name}-task"
+  for_each = var.tasks
+
+  name               = "${var.name}-${each.key}-task"
   assume_role_policy = data.aws_iam_policy_document.trust.json
+}
+
+data "aws_iam_policy_document" "task" {
+  for_each = local.permitted
+
+  dynamic "statement" {
+    for_each = each.value.permissions
+
+    content {
+      actions   = statement.value.actions
+      resources = statement.value.resources
+
+      dynamic "condition" {
+        for_each = statement.value.conditions
+
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
+      }
+    }
+  }
+
+  # The agent that opens a shell speaks for the task, not for who typed.
+  dynamic "statement" {
+    for_each = each.value.execute_command ? ["ExecuteCommand"] : []
+
+    content {
+      sid = statement.value
+      actions = [
+        "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+      ]
+      resources = ["*"] # the actions know no resource
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.value.execute_command ? var.exec_log_group_arn[*] : []
+
+    content {
+      sid       = "LogSessions"
+      actions   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+      resources = ["${statement.value}:*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.value.execute_command && var.exec_log_group_arn != null ? ["FindLog"] : []
+
+    content {
+      sid       = statement.value
+      actions   = ["logs:DescribeLogGroups"]
+      resources = ["*"] # the action knows no resource
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.value.execute_command ? var.exec_kms_key_arn[*] : []
+
+    content {
+      sid       = "DecryptSessions"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "task" {
+  for_each = local.permitted
+
+  name   = "task"
+  role   = aws_iam_role.task[each.key].id
+  policy = data.aws_iam_policy_document.task[each.key].json
+}
+
+resource "aws_iam_role_policy_attachment" "task" {
+  for_each = local.policies
+
+  role       = aws_iam_role.task[each.value.task].name
+  policy_arn = each.value.policy
 }

@@ -1,24 +1,14 @@
 output "name" {
-  description = "The service, and the family of its revisions."
+  description = "The service."
   value       = aws_ecs_service.this.name
 }
 
-output "template_arn" {
-  description = "Revision that the next deploy starts from."
-  value       = aws_ecs_task_definition.template.arn
+output "discovery_arn" {
+  description = "Where its tasks are registered for service discovery; null without it."
+  value       = one(aws_service_discovery_service.this[*].arn)
 }
 
-output "security_group" {
-  description = "Group whose members are the tasks."
-  value       = aws_security_group.tasks.id
-}
-
-output "managed_containers" {
-  description = "The image role of each container that a deploy fills in, by container."
-  value       = { for name, container in var.containers : name => container.role if container.role != null }
-}
-
-output "container_definitions" {
-  description = "The containers, as the template describes them."
-  value       = jsondecode(aws_ecs_task_definition.template.container_definitions)
+output "deployment_alarms" {
+  description = "Alarms that end a rollout, by name."
+  value       = local.alarms
 }

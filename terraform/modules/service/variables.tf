@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the service, for example `shop-stg-web`; also the family that a deploy registers revisions in."
+  description = "Name of the service, for example `shop-stg-web`."
   type        = string
 
   validation {
@@ -8,38 +8,18 @@ variable "name" {
   }
 }
 
-variable "region" {
-  description = "Region of the log group."
-  type        = string
-}
-
 variable "cluster_arn" {
   description = "Cluster the service runs in."
   type        = string
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[^/]+$", var.cluster_arn))
+    error_message = "cluster_arn must be the ARN of an ECS cluster; it is ${var.cluster_arn}."
+  }
 }
 
-variable "repository_url" {
-  description = "Repository whose images a deploy fills in."
-  type        = string
-}
-
-variable "log_group" {
-  description = "Name of the log group of all containers."
-  type        = string
-}
-
-variable "task_role_arn" {
-  description = "Role the application runs as."
-  type        = string
-}
-
-variable "execution_role_arn" {
-  description = "Role ECS uses to pull images, read secrets and write logs."
-  type        = string
-}
-
-variable "vpc_id" {
-  description = "VPC of the tasks."
+variable "template_arn" {
+  description = "Revision of the template that the service stands on until its first deploy."
   type        = string
 }
 
@@ -48,117 +28,22 @@ variable "subnets" {
   type        = list(string)
 }
 
+variable "security_group" {
+  description = "Security group of the tasks."
+  type        = string
+}
+
 variable "assign_public_ip" {
   description = "Whether a task has a public address: it needs one where no NAT gateway leads out."
   type        = bool
 }
 
-variable "cpu" {
-  description = "CPU units of a task; 1024 are one core."
-  type        = number
-
-  validation {
-    condition     = contains([256, 512, 1024, 2048, 4096, 8192, 16384], var.cpu)
-    error_message = "Fargate offers cpu = 256, 512, 1024, 2048, 4096, 8192 or 16384, not ${var.cpu}."
-  }
-}
-
-variable "memory" {
-  description = "Memory of a task in MiB."
-  type        = number
-
-  validation {
-    condition = contains(lookup({
-      256   = [512, 1024, 2048]
-      512   = range(1024, 4097, 1024)
-      1024  = range(2048, 8193, 1024)
-      2048  = range(4096, 16385, 1024)
-      4096  = range(8192, 30721, 1024)
-      8192  = range(16384, 61441, 4096)
-      16384 = range(32768, 122881, 8192)
-    }, tostring(var.cpu), [var.memory]), var.memory)
-    error_message = "Fargate does not offer cpu = ${var.cpu} with memory = ${var.memory}."
-  }
-}
-
-variable "containers" {
-  description = "Containers by name. Either `role`: the image this project builds for that role, filled in by a deploy; or `image`: a side-car, Terraform's."
-  type = map(object({
-    role                 = optional(string)
-    image                = optional(string)
-    essential            = optional(bool, true)
-    command              = optional(list(string))
-    port                 = optional(number)
-    stop_timeout_seconds = optional(number, 30)
-    environment          = optional(map(string), {})
-    secrets              = optional(map(string), {})
-    depends_on           = optional(map(string), {})
-    health_check = optional(object({
-      command              = list(string)
-      interval_seconds     = optional(number, 10)
-      timeout_seconds      = optional(number, 5)
-      retries              = optional(number, 3)
-      start_period_seconds = optional(number, 10)
-    }))
-  }))
-
-  validation {
-    condition     = alltrue([for container in values(var.containers) : (container.role == null) != (container.image == null)])
-    error_message = "each container has either `role` or `image`; look at: ${join(", ", [for name, container in var.containers : name if(container.role == null) == (container.image == null)])}."
-  }
-
-  validation {
-    condition     = anytrue([for container in values(var.containers) : container.role != null])
-    error_message = "at least one container must have a `role`, or there is nothing to deploy."
-  }
-
-  validation {
-    condition     = anytrue([for container in values(var.containers) : container.essential])
-    error_message = "at least one container must be essential, or the task never ends."
-  }
-
-  validation {
-    condition     = length(distinct([for container in values(var.containers) : container.port if container.port != null])) == length([for container in values(var.containers) : container.port if container.port != null])
-    error_message = "the containers of a task share one network address: each needs a port of its own."
-  }
-
-  validation {
-    condition     = alltrue([for container in values(var.containers) : container.stop_timeout_seconds >= 2 && container.stop_timeout_seconds <= 120])
-    error_message = "stop_timeout_seconds must be between 2 and 120."
-  }
-
-  validation {
-    condition = alltrue([for check in values(var.containers)[*].health_check : (
-      check.interval_seconds >= 5 && check.interval_seconds <= 300 && check.timeout_seconds >= 2 && check.timeout_seconds <= 60 &&
-      check.retries >= 1 && check.retries <= 10 && check.start_period_seconds >= 0 && check.start_period_seconds <= 300
-    ) if check != null])
-    error_message = "a container's health_check: interval_seconds 5-300, timeout_seconds 2-60, retries 1-10, start_period_seconds 0-300."
-  }
-
-  validation {
-    condition = alltrue(flatten([for container in values(var.containers) : [
-      for other, condition in container.depends_on : contains(keys(var.containers), other) && contains(["START", "COMPLETE", "SUCCESS", "HEALTHY"], condition)
-    ]]))
-    error_message = "depends_on maps another container of the task to START, COMPLETE, SUCCESS or HEALTHY."
-  }
-
-  validation {
-    condition = alltrue([for container in values(var.containers) : alltrue([
-      for condition in [for other, condition in container.depends_on : other if condition == "HEALTHY"] : try(var.containers[condition].health_check != null, false)
-    ])])
-    error_message = "depends_on HEALTHY needs a health_check on the other container."
-  }
-
-  validation {
-    condition     = alltrue([for container in values(var.containers) : length(setintersection(keys(container.environment), keys(container.secrets))) == 0])
-    error_message = "a name may be in `environment` or in `secrets`, not in both."
-  }
-}
-
 variable "load_balancer" {
-  description = "Which container gets the load balancer's requests, on its `port`."
+  description = "Which container gets the load balancer's requests, on which port: `arn` is the load balancer's, `target_group` the target group's."
   type = object({
     container            = string
+    port                 = number
+    arn                  = string
     target_group         = string
     security_group       = string
     grace_period_seconds = number
@@ -166,25 +51,130 @@ variable "load_balancer" {
   default = null
 
   validation {
-    condition     = var.load_balancer == null || try(var.containers[var.load_balancer.container].port != null, false)
-    error_message = "load_balancer.container must be a container with a `port`."
+    condition     = var.load_balancer == null || try(var.load_balancer.grace_period_seconds >= 0 && var.load_balancer.grace_period_seconds <= 2147483647, false)
+    error_message = "load_balancer.grace_period_seconds must be 0 or more; it is ${try(var.load_balancer.grace_period_seconds, 0)}."
   }
 }
 
 variable "deployment" {
-  description = "How far a rollout may go below and above the desired count, in percent."
+  description = <<-EOT
+    How far a rollout may go below and above the desired count, in percent; and what ends it beside the circuit breaker: `errors_per_minute`, when the
+    application answers with more 5xx than that, and `alarms`, when one of these CloudWatch alarms (by name) goes off.
+  EOT
   type = object({
-    minimum_healthy_percent = number
-    maximum_percent         = number
+    minimum_healthy_percent = optional(number, 100)
+    maximum_percent         = optional(number, 200)
+    errors_per_minute       = optional(number)
+    alarms                  = optional(list(string), [])
   })
+  default  = {}
+  nullable = false
 
   validation {
     condition     = var.deployment.minimum_healthy_percent >= 0 && var.deployment.minimum_healthy_percent <= 100 && var.deployment.maximum_percent >= 100
-    error_message = "minimum_healthy_percent must be between 0 and 100, maximum_percent at least 100."
+    error_message = "minimum_healthy_percent must be between 0 and 100, maximum_percent at least 100; they are ${var.deployment.minimum_healthy_percent} and ${var.deployment.maximum_percent}."
   }
 
   validation {
     condition     = var.deployment.maximum_percent > 100 || var.deployment.minimum_healthy_percent < 100
     error_message = "with minimum_healthy_percent = 100 and maximum_percent = 100 a rollout can neither stop nor start a task."
   }
+
+  validation {
+    condition     = var.deployment.errors_per_minute == null || try(var.deployment.errors_per_minute >= 0, false)
+    error_message = "errors_per_minute must be 0 or more; it is ${coalesce(var.deployment.errors_per_minute, 0)}."
+  }
+
+  validation {
+    condition     = var.deployment.errors_per_minute == null || var.load_balancer != null
+    error_message = "errors_per_minute is counted by the load balancer, and there is none before ${var.name}."
+  }
+}
+
+variable "capacity" {
+  description = <<-EOT
+    How tasks are divided between Fargate and Fargate Spot: the first `on_demand_base` are on demand, the others by weight. Without it all are on demand.
+    From none to some, or back, AWS wants a new service: decide it before the first deploy.
+  EOT
+  type = object({
+    on_demand_base   = optional(number, 0)
+    on_demand_weight = optional(number, 1)
+    spot_weight      = optional(number, 0)
+  })
+  default = null
+
+  validation {
+    condition = var.capacity == null || try(alltrue([
+      for weight in [var.capacity.on_demand_weight, var.capacity.spot_weight] : weight >= 0 && weight <= 1000
+    ]) && var.capacity.on_demand_base >= 0 && var.capacity.on_demand_base <= 100000, false)
+    error_message = "capacity: weights are 0-1000, on_demand_base 0-100000; they are ${jsonencode(var.capacity)}."
+  }
+
+  validation {
+    condition     = var.capacity == null || try(var.capacity.on_demand_weight + var.capacity.spot_weight > 0, false)
+    error_message = "capacity: one of on_demand_weight and spot_weight must be above 0, or nothing could be placed beyond the base."
+  }
+}
+
+variable "scaling" {
+  description = <<-EOT
+    Between how many tasks the auto scaling moves, and what it keeps: `cpu_percent` and `memory_percent` of the tasks, `requests_per_task` a minute. It
+    waits `scale_out_seconds` and `scale_in_seconds` after a step. Without it the desired count is changed by hand only.
+  EOT
+  type = object({
+    minimum           = number
+    maximum           = number
+    cpu_percent       = optional(number)
+    memory_percent    = optional(number)
+    requests_per_task = optional(number)
+    scale_out_seconds = optional(number, 60)
+    scale_in_seconds  = optional(number, 300)
+  })
+  default = null
+
+  validation {
+    condition     = var.scaling == null || try(var.scaling.minimum >= 0 && var.scaling.minimum <= var.scaling.maximum && var.scaling.maximum >= 1, false)
+    error_message = "scaling: minimum must be 0 or more and not above maximum; they are ${try(var.scaling.minimum, 0)} and ${try(var.scaling.maximum, 0)}."
+  }
+
+  validation {
+    condition     = var.scaling == null || try(anytrue([for target in [var.scaling.cpu_percent, var.scaling.memory_percent, var.scaling.requests_per_task] : target != null]), false)
+    error_message = "scaling of ${var.name} needs cpu_percent, memory_percent or requests_per_task, or nothing would ever be scaled."
+  }
+
+  validation {
+    condition     = alltrue([for target in [try(var.scaling.cpu_percent, null), try(var.scaling.memory_percent, null)] : target >= 1 && target <= 100 if target != null])
+    error_message = "scaling: cpu_percent and memory_percent are 1-100; they are ${jsonencode([try(var.scaling.cpu_percent, null), try(var.scaling.memory_percent, null)])}."
+  }
+
+  validation {
+    condition     = try(var.scaling.requests_per_task, null) == null || try(var.scaling.requests_per_task >= 1 && var.load_balancer != null, false)
+    error_message = "scaling: requests_per_task is 1 or more, and needs a load balancer before ${var.name}; it is ${try(coalesce(var.scaling.requests_per_task), 0)}."
+  }
+
+  validation {
+    condition     = var.scaling == null || try(min(var.scaling.scale_out_seconds, var.scaling.scale_in_seconds) >= 0 && max(var.scaling.scale_out_seconds, var.scaling.scale_in_seconds) <= 3600, false)
+    error_message = "scaling: scale_out_seconds and scale_in_seconds are 0-3600; they are ${jsonencode([try(var.scaling.scale_out_seconds, null), try(var.scaling.scale_in_seconds, null)])}."
+  }
+}
+
+variable "discovery" {
+  description = "Name under which the service is found in a private DNS namespace, and the namespace's id."
+  type = object({
+    name         = string
+    namespace_id = string
+  })
+  default = null
+
+  validation {
+    condition     = var.discovery == null || can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.discovery.name))
+    error_message = "discovery.name must be one label of a host name; it is ${try(var.discovery.name, "-")}."
+  }
+}
+
+variable "execute_command" {
+  description = "Whether `aws ecs execute-command` may open a shell in its tasks."
+  type        = bool
+  default     = false
+  nullable    = false
 }

@@ -72,19 +72,19 @@ run "services_get_what_they_asked_for" {
   command = apply
 
   assert {
-    condition = { for pair in module.service["web"].container_definitions[0].environment : pair.name => pair.value } == {
+    condition = { for pair in module.task["web"].container_definitions[0].environment : pair.name => pair.value } == {
       DB_HOST = "db.example.com", DB_PORT = "5432", DB_USER = "shop", DB_NAME = "other", GREETING = "Hello"
     }
     error_message = "database = true brings the connection; a container's own value wins"
   }
 
   assert {
-    condition     = one(module.service["web"].container_definitions[0].secrets).name == "DB_PASSWORD"
+    condition     = one(module.task["web"].container_definitions[0].secrets).name == "DB_PASSWORD"
     error_message = "the password comes as a secret"
   }
 
   assert {
-    condition     = !can(module.service["web"].container_definitions[1].environment) && !can(module.service["job"].container_definitions[0].secrets)
+    condition     = !can(module.task["web"].container_definitions[1].environment) && !can(module.task["job"].container_definitions[0].secrets)
     error_message = "a container that did not ask for the database learns nothing of it"
   }
 

@@ -179,6 +179,17 @@ def test_secrets_reach_a_container_decrypted(aws: Emulator, image: str) -> None:
     assert lines(aws, "secret") == ["from ssm", "from json"]
 
 
+def test_variables_come_from_files_in_s3_too(aws: Emulator, image: str) -> None:
+    bucket, s3 = f"settings-{uuid.uuid4().hex}", aws.client("s3")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key="stg.env", Body=b"A=from a file\nB=from a file\n")
+    files = [{"type": "s3", "value": f"arn:aws:s3:::{bucket}/stg.env"}]
+    own = [{"name": "B", "value": "its own"}]
+    app = container("app", "echo $A; echo $B", image=image, environmentFiles=files, environment=own)
+    aws.stopped(aws.run("files", {**app, "logConfiguration": logged("files")}))
+    assert lines(aws, "files") == ["from a file", "its own"]
+
+
 def test_a_container_knows_its_account_region_and_endpoint(aws: Emulator, image: str) -> None:
     script = 'echo $AWS_ACCESS_KEY_ID $AWS_REGION; wget -qO- "$AWS_ENDPOINT_URL/_ministack/ready" >/dev/null && echo ok'
     aws.stopped(aws.run("platform", container("app", script, image=image, logConfiguration=logged("platform"))))

@@ -62,18 +62,55 @@ run "a_deploy_finds_everything_in_one_document" {
           log_group        = "/shop/stg/web"
         }
       }
+
+      scheduled_tasks = {}
     }
     error_message = "the document is version 1 of docs/architecture.md"
   }
 }
 
-run "a_tagged_repository_is_refused" {
+run "what_later_releases_need_is_added" {
   command = plan
 
   variables {
-    repository = "localhost:4566/shop:latest"
-    url        = "shop.example.com"
+    services = {
+      web = {
+        name             = "shop-stg-web"
+        family           = "shop-stg-web"
+        template         = "arn:aws:ecs:ap-northeast-1:011111111111:task-definition/shop-stg-web-template:3"
+        desired_count    = 2
+        containers       = { app = "web" }
+        subnets          = ["subnet-1"]
+        security_groups  = ["sg-1"]
+        assign_public_ip = false
+        log_group        = "/shop/stg/web"
+        load_balancer    = { container = "app", port = 8000, target_groups = ["blue", "green"], listener = "https", test_listener = "test" }
+      }
+    }
+
+    scheduled_tasks = {
+      cleanup = {
+        name             = "shop-stg-cleanup"
+        family           = "shop-stg-cleanup"
+        template         = "arn:aws:ecs:ap-northeast-1:011111111111:task-definition/shop-stg-cleanup-template:1"
+        schedule         = "shop-stg-cleanup"
+        enabled          = true
+        containers       = { task = "job" }
+        subnets          = ["subnet-1"]
+        security_groups  = ["sg-2"]
+        assign_public_ip = false
+        log_group        = "/shop/stg/cleanup"
+      }
+    }
   }
 
-  expect_failures = [var.repository, var.url]
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.this.insecure_value).services.web.load_balancer == { container = "app", port = 8000, target_groups = ["blue", "green"], listener = "https", test_listener = "test" }
+    error_message = "a deployment that swaps target groups finds both, and the listeners"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.this.insecure_value).scheduled_tasks.cleanup.schedule == "shop-stg-cleanup" && jsondecode(aws_ssm_parameter.this.insecure_value).scheduled_tasks.cleanup.enabled
+    error_message = "a deploy finds the schedule to set"
+  }
 }

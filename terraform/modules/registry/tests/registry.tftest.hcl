@@ -1,4 +1,12 @@
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  }
+}
 
 variables {
   name         = "shop"
@@ -47,14 +55,74 @@ run "layer_caches_have_a_repository_of_their_own" {
   }
 }
 
-run "nonsense_is_refused" {
+run "images_are_scanned_and_encrypted" {
+  command = plan
+
+  assert {
+    condition     = aws_ecr_repository.this.image_scanning_configuration[0].scan_on_push
+    error_message = "every push is scanned"
+  }
+
+  assert {
+    condition     = aws_ecr_repository.this.encryption_configuration[0].encryption_type == "AES256"
+    error_message = "without a key of ours ECR encrypts with its own"
+  }
+}
+
+run "a_key_of_ours_encrypts_the_images" {
   command = plan
 
   variables {
-    name          = "Shop"
-    untagged_days = 0
-    cache_days    = 0
+    kms_key_arn = "arn:aws:kms:ap-northeast-1:111111111111:key/1"
   }
 
-  expect_failures = [var.name, var.untagged_days, var.cache_days]
+  assert {
+    condition     = one(aws_ecr_repository.this.encryption_configuration) == { encryption_type = "KMS", kms_key = "arn:aws:kms:ap-northeast-1:111111111111:key/1" }
+    error_message = "the key encrypts"
+  }
+}
+
+run "alone_in_its_account_it_needs_no_policy" {
+  command = plan
+
+  assert {
+    condition     = length(aws_ecr_repository_policy.this) == 0
+    error_message = "no one of another account is let in"
+  }
+}
+
+run "other_accounts_pull_or_push_as_said" {
+  command = apply
+
+  variables {
+    pull_principals = ["222222222222"]
+    push_principals = ["arn:aws:iam::333333333333:role/promote"]
+  }
+
+  assert {
+    condition = { for statement in data.aws_iam_policy_document.this.statement : statement.sid => one(one(statement.principals).identifiers) } == {
+      Pull = "arn:aws:iam::222222222222:root", Push = "arn:aws:iam::333333333333:role/promote"
+    }
+    error_message = "an account is named by its root, a role by itself"
+  }
+
+  assert {
+    condition     = !anytrue([for action in data.aws_iam_policy_document.this.statement[0].actions : can(regex("Put|Upload|Delete", action))])
+    error_message = "who pulls changes nothing"
+  }
+
+  assert {
+    condition     = contains(data.aws_iam_policy_document.this.statement[1].actions, "ecr:PutImage") && contains(data.aws_iam_policy_document.this.statement[1].actions, "ecr:BatchGetImage")
+    error_message = "who pushes also sees what is there"
+  }
+
+  assert {
+    condition     = !anytrue([for action in flatten(data.aws_iam_policy_document.this.statement[*].actions) : can(regex("Delete|Policy", action))])
+    error_message = "no one of another account removes an image or changes who may"
+  }
+
+  assert {
+    condition     = length(aws_ecr_repository_policy.this) == 1 && aws_ecr_repository_policy.this[0].repository == "shop"
+    error_message = "the policy is on the images' repository"
+  }
 }

@@ -1,68 +1,32 @@
 mock_provider "aws" {
-  mock_resource "aws_ecs_task_definition" {
-    defaults = { arn = "arn:aws:ecs:ap-northeast-1:111111111111:task-definition/shop-stg-web-template:7" }
+  mock_resource "aws_service_discovery_service" {
+    defaults = { arn = "arn:aws:servicediscovery:ap-northeast-1:111111111111:service/srv-1" }
   }
 }
 
 variables {
-  name               = "shop-stg-web"
-  region             = "ap-northeast-1"
-  cluster_arn        = "arn:aws:ecs:ap-northeast-1:111111111111:cluster/shop-stg"
-  repository_url     = "111111111111.dkr.ecr.ap-northeast-1.amazonaws.com/shop"
-  log_group          = "/shop/stg/web"
-  task_role_arn      = "arn:aws:iam::111111111111:role/shop-stg-task"
-  execution_role_arn = "arn:aws:iam::111111111111:role/shop-stg-execution"
-  vpc_id             = "vpc-1"
-  subnets            = ["subnet-1", "subnet-2"]
-  assign_public_ip   = false
-  cpu                = 256
-  memory             = 512
-  deployment         = { minimum_healthy_percent = 100, maximum_percent = 200 }
+  name             = "shop-stg-web"
+  cluster_arn      = "arn:aws:ecs:ap-northeast-1:111111111111:cluster/shop-stg"
+  template_arn     = "arn:aws:ecs:ap-northeast-1:111111111111:task-definition/shop-stg-web-template:7"
+  subnets          = ["subnet-1", "subnet-2"]
+  security_group   = "sg-web"
+  assign_public_ip = false
 
   load_balancer = {
     container            = "nginx"
-    target_group         = "arn:aws:elasticloadbalancing:ap-northeast-1:111111111111:targetgroup/shop-stg-web-80/1"
+    port                 = 80
+    arn                  = "arn:aws:elasticloadbalancing:ap-northeast-1:111111111111:loadbalancer/app/shop-stg/50dc6c495c0c9188"
+    target_group         = "arn:aws:elasticloadbalancing:ap-northeast-1:111111111111:targetgroup/shop-stg-web-80/73e2d6bc24d8a067"
     security_group       = "sg-1"
     grace_period_seconds = 30
   }
-
-  containers = {
-    app = {
-      role         = "web"
-      port         = 8000
-      environment  = { B = "2", A = "1" }
-      secrets      = { TOKEN = "/shop/stg/token" }
-      health_check = { command = ["CMD", "true"] }
-    }
-    nginx = { role = "nginx", port = 80, depends_on = { app = "HEALTHY" }, stop_timeout_seconds = 5 }
-    agent = { image = "public.ecr.aws/vendor/agent:1", essential = false }
-  }
 }
 
-run "the_template_leaves_managed_images_to_the_deploy" {
+run "a_service_stands_on_its_template_without_tasks_until_the_first_deploy" {
   command = apply
 
   assert {
-    condition = { for container in jsondecode(aws_ecs_task_definition.template.container_definitions) : container.name => container.image } == {
-      app   = "111111111111.dkr.ecr.ap-northeast-1.amazonaws.com/shop:set-by-deploy"
-      nginx = "111111111111.dkr.ecr.ap-northeast-1.amazonaws.com/shop:set-by-deploy"
-      agent = "public.ecr.aws/vendor/agent:1"
-    }
-    error_message = "a container with a role carries the sentinel, a side-car its own image"
-  }
-
-  assert {
-    condition     = output.managed_containers == { app = "web", nginx = "nginx" }
-    error_message = "the side-car is not the deploy's"
-  }
-
-  assert {
-    condition     = aws_ecs_task_definition.template.family == "shop-stg-web-template" && output.template_arn == aws_ecs_task_definition.template.arn
-    error_message = "Terraform writes the family NAME-template only"
-  }
-
-  assert {
-    condition     = aws_ecs_service.this.desired_count == 0 && aws_ecs_service.this.task_definition == output.template_arn
+    condition     = aws_ecs_service.this.desired_count == 0 && aws_ecs_service.this.task_definition == var.template_arn
     error_message = "before the first deploy there is no image, so no task"
   }
 
@@ -77,37 +41,18 @@ run "the_template_leaves_managed_images_to_the_deploy" {
   }
 
   assert {
-    condition     = aws_vpc_security_group_ingress_rule.load_balancer[0].from_port == 80 && aws_vpc_security_group_ingress_rule.load_balancer[0].referenced_security_group_id == "sg-1"
+    condition     = aws_vpc_security_group_ingress_rule.load_balancer[0].from_port == 80 && aws_vpc_security_group_ingress_rule.load_balancer[0].referenced_security_group_id == "sg-1" && aws_vpc_security_group_ingress_rule.load_balancer[0].security_group_id == "sg-web"
     error_message = "only the load balancer comes in, on that port"
   }
-}
-
-run "a_container_says_only_what_was_set" {
-  command = plan
 
   assert {
-    condition     = [for container in jsondecode(aws_ecs_task_definition.template.container_definitions) : container.name] == ["agent", "app", "nginx"]
-    error_message = "containers are sorted by name: the same input is the same definition"
+    condition     = aws_ecs_service.this.launch_type == "FARGATE" && length(aws_ecs_service.this.capacity_provider_strategy) == 0 && !coalesce(aws_ecs_service.this.force_new_deployment, false)
+    error_message = "tasks are on demand, and a change of the service rolls nothing out by itself"
   }
 
   assert {
-    condition     = keys(jsondecode(aws_ecs_task_definition.template.container_definitions)[0]) == ["essential", "image", "logConfiguration", "name", "stopTimeout"]
-    error_message = "what was left out is not there as null or as an empty list"
-  }
-
-  assert {
-    condition     = [for pair in jsondecode(aws_ecs_task_definition.template.container_definitions)[1].environment : pair.name] == ["A", "B"]
-    error_message = "variables are sorted by name"
-  }
-
-  assert {
-    condition     = jsondecode(aws_ecs_task_definition.template.container_definitions)[1].secrets == [{ name = "TOKEN", valueFrom = "/shop/stg/token" }]
-    error_message = "a secret is a reference"
-  }
-
-  assert {
-    condition     = jsondecode(aws_ecs_task_definition.template.container_definitions)[2].dependsOn == [{ containerName = "app", condition = "HEALTHY" }]
-    error_message = "a container waits for the one it depends on"
+    condition     = length(aws_ecs_service.this.alarms) == 0 && length(aws_cloudwatch_metric_alarm.errors) == 0 && length(aws_appautoscaling_target.this) == 0 && length(aws_service_discovery_service.this) == 0 && !aws_ecs_service.this.enable_execute_command
+    error_message = "nothing else is there until it is asked for"
   }
 }
 
@@ -116,7 +61,6 @@ run "a_worker_needs_no_load_balancer" {
 
   variables {
     load_balancer = null
-    containers    = { worker = { role = "job" } }
   }
 
   assert {
@@ -125,37 +69,84 @@ run "a_worker_needs_no_load_balancer" {
   }
 }
 
-run "a_container_with_both_a_role_and_an_image_is_refused" {
-  command = plan
+run "a_service_of_production_has_alarms_scaling_spot_and_a_name" {
+  command = apply
 
   variables {
-    cpu           = 512
-    memory        = 512
-    load_balancer = null
-    containers    = { app = { role = "web", image = "nginx" } }
-    deployment    = { minimum_healthy_percent = 100, maximum_percent = 100 }
+    deployment      = { minimum_healthy_percent = 50, errors_per_minute = 10, alarms = ["shop-stg-orders-stalled"] }
+    capacity        = { on_demand_base = 2, on_demand_weight = 1, spot_weight = 3 }
+    scaling         = { minimum = 2, maximum = 20, cpu_percent = 60, requests_per_task = 600 }
+    discovery       = { name = "web", namespace_id = "ns-1" }
+    execute_command = true
   }
 
-  expect_failures = [var.memory, var.containers, var.deployment]
+  assert {
+    condition     = toset(one(aws_ecs_service.this.alarms).alarm_names) == toset(["shop-stg-orders-stalled", "shop-stg-web-deployment-errors"]) && one(aws_ecs_service.this.alarms).rollback
+    error_message = "an alarm ends a rollout, the service's own and those that were named"
+  }
+
+  assert {
+    condition = aws_cloudwatch_metric_alarm.errors[0].dimensions == tomap({
+      LoadBalancer = "app/shop-stg/50dc6c495c0c9188"
+      TargetGroup  = "targetgroup/shop-stg-web-80/73e2d6bc24d8a067"
+    }) && aws_cloudwatch_metric_alarm.errors[0].threshold == 10 && aws_cloudwatch_metric_alarm.errors[0].treat_missing_data == "notBreaching"
+    error_message = "the errors of this service alone are counted, and none is no alarm"
+  }
+
+  assert {
+    condition = { for one in aws_ecs_service.this.capacity_provider_strategy : one.capacity_provider => [one.base, one.weight] } == {
+      FARGATE      = [2, 1]
+      FARGATE_SPOT = [0, 3]
+    }
+    error_message = "tasks are divided as was asked for"
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.force_new_deployment
+    error_message = "the shares can be changed without a new service"
+  }
+
+  assert {
+    condition     = aws_appautoscaling_target.this[0].resource_id == "service/shop-stg/shop-stg-web" && aws_appautoscaling_target.this[0].min_capacity == 2 && aws_appautoscaling_target.this[0].max_capacity == 20
+    error_message = "the auto scaling stays between the two"
+  }
+
+  assert {
+    condition     = { for metric, policy in aws_appautoscaling_policy.this : metric => policy.target_tracking_scaling_policy_configuration[0].target_value } == { ECSServiceAverageCPUUtilization = 60, ALBRequestCountPerTarget = 600 }
+    error_message = "there is a policy for each target that was given"
+  }
+
+  assert {
+    condition     = aws_appautoscaling_policy.this["ALBRequestCountPerTarget"].target_tracking_scaling_policy_configuration[0].predefined_metric_specification[0].resource_label == "app/shop-stg/50dc6c495c0c9188/targetgroup/shop-stg-web-80/73e2d6bc24d8a067"
+    error_message = "requests are counted at this service's target group"
+  }
+
+  assert {
+    condition     = one(aws_ecs_service.this.service_registries).registry_arn == output.discovery_arn && aws_service_discovery_service.this[0].name == "web" && one(one(aws_service_discovery_service.this[0].dns_config).dns_records).ttl == 10
+    error_message = "its tasks are found by name, and forgotten soon"
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.enable_execute_command
+    error_message = "a shell can be opened"
+  }
 }
 
-run "side_cars_alone_are_refused" {
+run "spot_alone_needs_no_on_demand_share" {
   command = plan
 
   variables {
-    load_balancer = null
-    containers    = { agent = { image = "agent" } }
+    capacity = { on_demand_weight = 0, spot_weight = 1 }
+    scaling  = { minimum = 0, maximum = 1, memory_percent = 80 }
   }
 
-  expect_failures = [var.containers]
-}
-
-run "a_load_balancer_in_front_of_a_container_without_a_port_is_refused" {
-  command = plan
-
-  variables {
-    containers = { nginx = { role = "nginx" } }
+  assert {
+    condition     = [for one in aws_ecs_service.this.capacity_provider_strategy : one.capacity_provider] == ["FARGATE_SPOT"]
+    error_message = "a provider that gets nothing is not named"
   }
 
-  expect_failures = [var.load_balancer]
+  assert {
+    condition     = keys(aws_appautoscaling_policy.this) == ["ECSServiceAverageMemoryUtilization"]
+    error_message = "what was not asked for is not scaled by"
+  }
 }

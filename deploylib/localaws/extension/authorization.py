@@ -1,0 +1,140 @@
+"""What AWS asks IAM about a call: actions, the resource of each, and the keys that conditions can look at.
+
+After the Service Authorization Reference. Only the services that a release calls are here, each call with all that AWS
+checks for it: registering a revision with tags and roles is three actions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    Request = Mapping[str, Any]
+
+TASKS = "ecs-tasks.amazonaws.com"
+EVERYTHING = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One question to IAM."""
+
+    action: str
+    resource: str = EVERYTHING
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """The account and region that the call is made in."""
+
+    account: str
+    region: str
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource here, unless it is one already."""
+        if resource.startswith("arn:"):
+            return resource
+        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+
+
+def checks(service: str, operation: str, request: Request, where: Where) -> tuple[Check, ...] | None:
+    """Return what AWS asks about *operation*; nothing of services that are not here."""
+    asked = SERVICES.get(service)
+    return tuple(asked(operation, request, where)) if asked else None
+
+
+def registry(method: str, verb: str, name: str, where: Where) -> tuple[Check, ...]:
+    """Return what ECR asks about a request to its registry; *verb* says what the path is of."""
+    action = REGISTRY.get((verb, method))
+    return (Check(action=f"ecr:{action}", resource=where.arn("ecr", f"repository/{name}")),) if action else ()
+
+
+REGISTRY = {
+    ("blob", "GET"): "GetDownloadUrlForLayer",
+    ("blob", "HEAD"): "BatchCheckLayerAvailability",
+    ("blob_uploads", "POST"): "InitiateLayerUpload",
+    ("blob_upload_session", "PATCH"): "UploadLayerPart",
+    ("blob_upload_session", "PUT"): "CompleteLayerUpload",
+    ("manifest", "GET"): "BatchGetImage",
+    ("manifest", "HEAD"): "BatchGetImage",
+    ("manifest", "PUT"): "PutImage",
+    ("tags_list", "GET"): "ListImages",
+}
+
+
+def _ecs(operation: str, request: Request, where: Where) -> Iterator[Check]:
+    cluster = str(request.get("cluster") or "default").rpartition("/")[2]
+    keys = {"ecs:cluster": where.arn("ecs", f"cluster/{cluster}")}
+    for resource in _ecs_resources(operation, request, cluster):
+        yield Check(action=f"ecs:{operation}", resource=_whole(where, resource), keys=keys)
+    if operation == "RegisterTaskDefinition":
+        yield from _registering(request, where)
+
+
+def _whole(where: Where, resource: str) -> str:
+    return resource if resource == EVERYTHING else where.arn("ecs", resource)
+
+
+def _ecs_resources(operation: str, request: Request, cluster: str) -> list[str]:
+    """Return what the call is about; where IAM knows no resource (or any will do), everything."""
+    named = {
+        "DescribeServices": ("service", request.get("services", ())),
+        "UpdateService": ("service", (request.get("service", ""),)),
+        "DescribeTasks": ("task", request.get("tasks", ())),
+        "StopTask": ("task", (request.get("task", ""),)),
+    }
+    if operation == "RunTask":
+        definition = str(request.get("taskDefinition", ""))
+        return [definition if definition.startswith("arn:") else f"task-definition/{definition}"]
+    if operation == "ListTasks":
+        return [f"container-instance/{cluster}/*"]
+    kind, names = named.get(operation, ("", ()))
+    return [f"{kind}/{cluster}/{str(name).rpartition('/')[2]}" for name in names] or [EVERYTHING]
+
+
+def _registering(request: Request, where: Where) -> Iterator[Check]:
+    if request.get("tags"):
+        family = where.arn("ecs", f"task-definition/{request['family']}:*")
+        keys = {"ecs:CreateAction": "RegisterTaskDefinition"}
+        yield Check(action="ecs:TagResource", resource=family, keys=keys)
+    for role in (request.get("taskRoleArn"), request.get("executionRoleArn")):
+        if role:
+            yield Check(action="iam:PassRole", resource=str(role), keys={"iam:PassedToService": TASKS})
+
+
+def _ecr(operation: str, request: Request, where: Where) -> Iterator[Check]:
+    name = request.get("repositoryName")
+    resource = where.arn("ecr", f"repository/{name}") if name else EVERYTHING
+    yield Check(action=f"ecr:{operation}", resource=resource)
+
+
+def _ssm(operation: str, request: Request, where: Where) -> Iterator[Check]:
+    names = request.get("Names") or [request[key] for key in ("Name", "Path") if request.get(key)]
+    for name in names:
+        yield Check(action=f"ssm:{operation}", resource=where.arn("ssm", f"parameter/{str(name).removeprefix('/')}"))
+    if not names:
+        yield Check(action=f"ssm:{operation}")
+
+
+def _logs(operation: str, request: Request, where: Where) -> Iterator[Check]:
+    group, stream = request.get("logGroupName"), request.get("logStreamName")
+    named = f"log-group:{group}:log-stream:{stream}" if stream else f"log-group:{group}:*"
+    yield Check(action=f"logs:{operation}", resource=where.arn("logs", named) if group else EVERYTHING)
+
+
+def _dynamodb(operation: str, request: Request, where: Where) -> Iterator[Check]:
+    table = request.get("TableName")
+    yield Check(action=f"dynamodb:{operation}", resource=where.arn("dynamodb", f"table/{table}"))
+
+
+SERVICES: Mapping[str, Callable[[str, Request, Where], Iterator[Check]]] = {
+    "ecs": _ecs,
+    "ecr": _ecr,
+    "ssm": _ssm,
+    "logs": _logs,
+    "dynamodb": _dynamodb,
+}

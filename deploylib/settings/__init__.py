@@ -1,0 +1,1 @@
+"""The settings of an environment: values that containers get as variables, kept in Parameter Store."""

@@ -1,0 +1,80 @@
+"""What whoever is signed in may do of a release, as IAM's own simulation answers it: nothing is tried out."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from deploylib import permissions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploylib.config import Environment
+    from deploylib.permissions import Permissions
+
+PARALLEL_CALLS = 8
+ALLOWED = "allowed"
+
+
+def is_root(caller: str) -> bool:
+    """Whether *caller* (an ARN) is the account itself, which may do everything."""
+    return caller.endswith(":root")
+
+
+def lacking(iam: Any, caller: str, environment: Environment, listed: Permissions) -> tuple[str, ...]:
+    """Return the actions of *listed* that *caller* (an ARN, as STS tells it) may not do in *environment*, sorted.
+
+    One SimulatePrincipalPolicy for each statement; raises `AwsError` where that may not be asked.
+    """
+    if is_root(caller):
+        return ()
+    policy = permissions.policy(listed, values(environment, caller), given(environment, caller))
+    source = principal(caller)
+    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+        answers = pool.map(lambda one: _refused(iam, source, one), policy["Statement"])
+        return tuple(sorted({action for one in answers for action in one}))
+
+
+def principal(caller: str) -> str:
+    """Return whose policies count: of a role's session those of the role (without its path, which STS does not tell).
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html takes no session.
+    """
+    before, is_session, session = caller.partition(":assumed-role/")
+    if not is_session:
+        return caller
+    return f"{before.replace(':sts:', ':iam:')}:role/{session.partition('/')[0]}"
+
+
+def values(environment: Environment, caller: str) -> Mapping[str, str]:
+    """Return what stands for the placeholders of the list."""
+    return {
+        "partition": caller.split(":")[1],
+        "region": environment.account.region,
+        "account_id": environment.account.id,
+        "app": environment.app.name,
+        "environment": environment.name,
+        "name": f"{environment.app.name}-{environment.name}",
+    }
+
+
+def given(environment: Environment, caller: str) -> Mapping[str, tuple[str, ...]]:
+    """Return what stands for what Terraform is given: of the roles the one that every task has."""
+    known = values(environment, caller)
+    return {"task_roles": (f"arn:{known['partition']}:iam::{known['account_id']}:role/{known['name']}-execution",)}
+
+
+def _refused(iam: Any, source: str, statement: Mapping[str, Any]) -> list[str]:
+    context = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for keys in statement.get("Condition", {}).values()
+        for key, value in keys.items()
+    ]
+    answer = iam.simulate_principal_policy(
+        PolicySourceArn=source,
+        ActionNames=statement["Action"],
+        ResourceArns=statement["Resource"],
+        ContextEntries=context,
+    )
+    return [one["EvalActionName"] for one in answer["EvaluationResults"] if one["EvalDecision"] != ALLOWED]
