@@ -197,7 +197,7 @@ def test_credentials_of_another_account_are_named_and_nothing_is_written_there(w
 
 
 def test_an_environment_whose_base_has_another_recipe_is_named_and_not_touched(world: World) -> None:
-    prd = world.open("prd", extra='[images]\nplatform = "linux/arm64"\n')
+    prd = world.open("prd", extra='[images]\nplatform = "linux/arm64"\n[terraform]\narchitecture = "ARM64"\n')
     events, _ = world.refresh(Builder(world.stg))
     assert said(events)[0] == "prd is left out: its base image has another recipe"
     assert not prd.calls
