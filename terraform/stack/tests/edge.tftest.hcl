@@ -176,33 +176,3 @@ run "all_of_it_comes_together" {
     error_message = "alarms are told"
   }
 }
-
-run "a_domain_needs_a_certificate" {
-  command = plan
-
-  variables {
-    domain = "shop.example.com"
-  }
-
-  expect_failures = [var.domain]
-}
-
-run "a_zone_needs_a_name_in_it" {
-  command = plan
-
-  variables {
-    zone_id = "Z0123456789"
-  }
-
-  expect_failures = [var.domain]
-}
-
-run "more_names_need_a_zone" {
-  command = plan
-
-  variables {
-    alternative_domains = ["www.example.com"]
-  }
-
-  expect_failures = [var.alternative_domains]
-}
