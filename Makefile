@@ -27,7 +27,7 @@ test-fast: setup ## Run the tests that need no engine and no network (seconds)
 	@$(BIN)/pytest -m "not e2e" -n auto --dist loadfile
 
 test-e2e: setup ## Drive Terraform, the container engine and the local AWS for real (minutes)
-	@$(BIN)/pytest -m e2e -n 2 --dist loadgroup
+	@$(BIN)/pytest -m e2e
 
 lint: setup ## Check style, imports between rooms, and Terraform's format
 	@$(BIN)/ruff check $(SOURCES)

@@ -69,9 +69,9 @@ def run(
     """
     yield from _wait_for_leftovers(account, site, plan, definition=definition, clock=clock)
     task = _start(account, site, plan, revision=revision, token=token)
-    yield events.MigrationStarted(task=_id(task), revision=revision, command=plan.command)
     started = clock.monotonic()
-    ended = yield from _follow(account, site, plan, task=task, definition=definition, clock=clock)
+    begun = events.MigrationStarted(task=_id(task), revision=revision, command=plan.command)
+    ended = yield from _follow(account, site, plan, task=task, definition=definition, begun=begun, clock=clock)
     _judge(account, ended, plan, definition)
     yield events.Migrated(task=_id(task), seconds=clock.monotonic() - started)
 
@@ -80,8 +80,8 @@ def _wait_for_leftovers(
     account: Account, site: Site, plan: MigrationPlan, *, definition: Definition, clock: Clock
 ) -> Iterator[events.Event]:
     for task in account.ecs.list_tasks(cluster=site.cluster, startedBy=site.started_by)["taskArns"]:
-        yield events.MigrationStarted(task=_id(task), revision="", command=plan.command, attached=True)
-        yield from _follow(account, site, plan, task=task, definition=definition, clock=clock)
+        begun = events.MigrationStarted(task=_id(task), revision="", command=plan.command, attached=True)
+        yield from _follow(account, site, plan, task=task, definition=definition, begun=begun, clock=clock)
 
 
 def _start(account: Account, site: Site, plan: MigrationPlan, *, revision: str, token: str) -> str:
@@ -107,13 +107,21 @@ def _start(account: Account, site: Site, plan: MigrationPlan, *, revision: str, 
 
 
 def _follow(
-    account: Account, site: Site, plan: MigrationPlan, *, task: str, definition: Definition, clock: Clock
+    account: Account,
+    site: Site,
+    plan: MigrationPlan,
+    *,
+    task: str,
+    definition: Definition,
+    begun: events.MigrationStarted,
+    clock: Clock,
 ) -> Generator[events.Event, None, Mapping[str, Any]]:
-    """Yield the task's log lines until it has stopped and its log has ended; return its last description."""
+    """Yield *begun* and the log until the task has stopped and its log has ended; return its last description."""
     started = heard_at = clock.monotonic()
     where = tasklog.stream(definition, plan.container, task)
     log = tasklog.Follower(logs=account.logs, stream=where) if where else None
     try:
+        yield begun
         while True:
             try:
                 found = _described(account, site, task)

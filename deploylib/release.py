@@ -257,9 +257,15 @@ def _recorded(
     """Pass on what *steps* yield, and write into the ledger how they end; that this cannot be written is only said."""
     try:
         with contextlib.closing(steps):
-            for event in steps:
+            event = next(steps, None)
+            while event:
                 entry = _after(entry, event)
-                yield event
+                try:
+                    yield event
+                except KeyboardInterrupt as interrupt:  # the steps know what it leaves behind
+                    event = steps.throw(interrupt)
+                else:
+                    event = next(steps, None)
     except BaseException as error:
         said = " ".join(str(error).split("\n", 1)[0].split())[:LONGEST_REASON]
         if lost := _end(release, replace(entry, verdict=_verdict(error), reason=said)):

@@ -290,6 +290,29 @@ def test_ctrl_c_in_the_rollout_says_what_goes_on_and_the_next_run_follows_it() -
     assert wrote(world) == ()
 
 
+@pytest.mark.parametrize(
+    ("moment", "note"),
+    [
+        (events.Registered, ()),
+        (events.MigrationStarted, ("was stopped",)),
+        (events.RolloutStarted, ("goes on in ECS",)),
+        (events.Progressed, ("goes on in ECS",)),
+    ],
+)
+def test_ctrl_c_while_an_event_is_shown_says_as_much(moment: type[events.Event], note: tuple[str, ...]) -> None:
+    world = worlds.world()
+    happening = release.execute(proposed(world), ready(worlds.digests(2)))
+    event = next(happening)
+    while not isinstance(event, moment):
+        event = next(happening)
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        happening.throw(KeyboardInterrupt())
+    notes = getattr(interrupted.value, "__notes__", ())
+    assert len(notes) == len(note)
+    assert all(wanted in found for wanted, found in zip(note, notes, strict=True))
+    assert recorded(world).verdict == "interrupted"
+
+
 def test_ctrl_c_in_the_migration_stops_its_task() -> None:
     world = worlds.world()
     world.ecs.behave(image=worlds.digest("web", 2), command=worlds.MIGRATE, exits=0, after_seconds=300)

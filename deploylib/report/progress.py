@@ -7,6 +7,7 @@ that sleeps between two looks at AWS. Only that thread prints; the main thread s
 from __future__ import annotations
 
 import contextlib
+import inspect
 import threading
 import time
 from dataclasses import replace
@@ -78,14 +79,16 @@ def _drained(happening: Generator[events.Event, None, T], show: Show) -> T:
     interruption: BaseException | None = None
     while True:
         try:
-            event = happening.throw(interruption) if interruption else next(happening)
+            while True:  # within the `try`: a Ctrl-C may come between any two of these
+                event = happening.throw(interruption) if interruption else next(happening)
+                interruption = None
+                show(event)
         except StopIteration as end:
             value: T = end.value
             return value
-        interruption = None
-        try:
-            show(event)
-        except BaseException as error:  # noqa: BLE001  # handed to the generator, which raises it again
+        except BaseException as error:
+            if inspect.getgeneratorstate(happening) == inspect.GEN_CLOSED:
+                raise
             interruption = error
 
 

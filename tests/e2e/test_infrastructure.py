@@ -75,7 +75,7 @@ def test_two_terraform_changes_between_deploys_arrive_together_and_survive_a_rol
     )
     applied = project.inv("infra.apply", *YES)
     assert re.search(
-        r"web: guestbook-local-web-template:\d+ waits for a deploy \(app\.environment\.GREETING\)", applied.out
+        r"web: guestbook-local-web-template:\d+ waits for a deploy\s+\(app\.environment\.GREETING\)", applied.out
     )
     assert "the running tasks get it with: inv deploy --env local" in applied.out
     assert service(account, WEB)["taskDefinition"] == before, "Terraform must not roll out by itself"
