@@ -20,6 +20,63 @@ class Began(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockWaited(Event):
+    """Somebody else holds the lock of the environment: who, on which machine, why, since when (ISO 8601, UTC).
+
+    Sent again while it goes on; *left_seconds* is how long we go on waiting.
+    """
+
+    by: str
+    host: str
+    reason: str
+    since: str
+    left_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked(Event):
+    """The lock of the environment is ours; *waited_seconds* is how long that took. Nothing was rolled out yet."""
+
+    waited_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(Event):
+    """A Ctrl-C came while *services* roll out: whoever shows this answers with `send`: wait, detach or rollback.
+
+    Nobody's answer (None, as `next` gives it) means what the environment's `on_interrupt` says.
+    """
+
+    services: tuple[str, ...]
+    may_ask: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookStarted(Event):
+    """An executable of the project is run: *hook* is `before_deploy` and so on."""
+
+    hook: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookLogged(Event):
+    """A line that a hook printed."""
+
+    hook: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookEnded(Event):
+    """A hook ended with *exit_code*; only that of a `before_…` hook counts."""
+
+    hook: str
+    exit_code: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStarted(Event):
     """An image is being built, and why."""
 
@@ -145,6 +202,32 @@ class Migrated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationSkipped(Event):
+    """The migration is not run again: *release*, which did not get to its end, ran it with the same image."""
+
+    release: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateOpened(Event):
+    """*service* may move now: the first tasks of those *after* which it moves are healthy."""
+
+    service: str
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleMoved(Event):
+    """The scheduled task *task* starts *revision* from now on; *back*: as it did before this release."""
+
+    task: str
+    schedule: str
+    revision: str
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutStarted(Event):
     """*service* was updated, or (*attached*) its deployment was found under way; *desired* tasks are wanted."""
 
@@ -189,6 +272,7 @@ class StoppedTask:
     """One task that stopped: why, with what exit codes, and the last lines of its log.
 
     `containers` holds (name, exit code or None, reason, health status) of each container that is worth showing.
+    *count* tasks stopped like this one; `stopped_at` is ISO 8601, UTC.
     """
 
     task: str
@@ -196,16 +280,58 @@ class StoppedTask:
     reason: str
     containers: tuple[tuple[str, int | None, str, str], ...] = ()
     log: tuple[str, ...] = ()
+    count: int = 1
+    stopped_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SickTarget:
+    """One target of a load balancer that is not healthy: address and port, state, AWS's reason code and its words."""
+
+    target: str
+    state: str
+    reason: str
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutFailed(Event):
-    """*service* did not roll out. `verdict`: `rolled back`, `failed`, `superseded` or `timed out`."""
+    """*service* did not roll out. `verdict`: `rolled back`, `failed`, `superseded`, `timed out` or `not drained`.
+
+    `messages` are what ECS said last about it; *since* is when its deployment began (ISO 8601, UTC).
+    """
 
     service: str
     verdict: str
     reason: str
     tasks: tuple[StoppedTask, ...] = ()
+    targets: tuple[SickTarget, ...] = ()
+    alarms: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serves:
+    """What *service* serves when a release has failed: *revision*, of release number *release* (0: of none we know).
+
+    `state`: `previous` release, `new` one, `nothing` (zero tasks), or `unclear` where a person has to look.
+    """
+
+    service: str
+    state: str
+    revision: str = ""
+    release: int = 0
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concluded(Event):
+    """The release failed; this is what serves now, and the command that goes on from here."""
+
+    verdict: str
+    services: tuple[Serves, ...]
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

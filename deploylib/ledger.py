@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from deploylib.errors import AwsError, ContractError
 
@@ -24,9 +24,20 @@ if TYPE_CHECKING:
     from deploylib.clock import Clock
 
 Verdict = Literal["running", "completed", "rolled back", "not restored", "superseded", "failed", "interrupted"]
+Action = Literal["release", "rollback"]
 
 RELEASE, COUNTER = "release", "counter"
 PAGE = 25
+TEXTS = (
+    *("release", "commit", "environment", "by", "started_at", "ended_at", "verdict", "reason", "origin", "base"),
+    *("action", "phase", "owner"),
+)
+FLAGS = ("dirty", "irreversible")
+NUMBERS = ("restores", "continues")
+TABLES = (
+    *("images", "previous", "services", "phases", "deployments"),
+    *("migration", "schedules", "previous_schedules"),
+)
 RUNNING: Verdict = "running"
 COMPLETED: Verdict = "completed"
 
@@ -39,6 +50,12 @@ class Entry:
     known). `services` has the revision (ARN) of every service of the release, `previous` those that the services which
     moved go back to. `origin` says where promoted images are from: `stg 12`. `dirty` images have uncommitted changes in
     them. The times are ISO 8601, UTC; `ended_at` is empty while it runs.
+
+    `action` is `release` or `rollback`; a rollback `restores` the release of that number, and a release `continues` one
+    that never got to its end. `phase` is where it is, or was left; `phases` when each began. `deployments` has the id
+    of each service's deployment; `migration` says `state` (started, done, skipped), `task`, `revision`, `image` (the
+    digest), `command`. `schedules` has the revision of each scheduled task, `previous_schedules` what it started
+    before. `owner` is the lease that it was written under.
     """
 
     release: str
@@ -56,6 +73,17 @@ class Entry:
     base: str = ""
     previous: Mapping[str, str] = field(default_factory=dict)
     services: Mapping[str, str] = field(default_factory=dict)
+    action: Action = "release"
+    restores: int = 0
+    continues: int = 0
+    irreversible: bool = False
+    phase: str = ""
+    phases: Mapping[str, str] = field(default_factory=dict)
+    deployments: Mapping[str, str] = field(default_factory=dict)
+    migration: Mapping[str, str] = field(default_factory=dict)
+    schedules: Mapping[str, str] = field(default_factory=dict)
+    previous_schedules: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
 
 
 def begin(dynamodb: DynamoDBClient, table: str, entry: Entry, *, clock: Clock) -> Entry:
@@ -174,36 +202,27 @@ def _key(kind: str, number: int) -> dict[str, Any]:
 
 
 def _item(entry: Entry) -> dict[str, Any]:
-    texts = ("release", "commit", "environment", "by", "started_at", "ended_at", "verdict", "reason", "origin", "base")
-    tables = ("images", "previous", "services")
     return {
         **_key(RELEASE, entry.number),
-        "dirty": {"BOOL": entry.dirty},
-        **{name: {"S": getattr(entry, name)} for name in texts},
-        **{name: {"M": {key: {"S": one} for key, one in getattr(entry, name).items()}} for name in tables},
+        **{name: {"BOOL": getattr(entry, name)} for name in FLAGS},
+        **{name: {"N": str(getattr(entry, name))} for name in NUMBERS},
+        **{name: {"S": getattr(entry, name)} for name in TEXTS},
+        **{name: {"M": {key: {"S": one} for key, one in getattr(entry, name).items()}} for name in TABLES},
     }
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:
     """Return what *item* says; one of another version may say more, or less."""
-    verdict = _text(item, "verdict")
-    return Entry(
-        number=int(item["number"]["N"]),
-        release=_text(item, "release"),
-        commit=_text(item, "commit"),
-        environment=_text(item, "environment"),
-        dirty=bool(item.get("dirty", {}).get("BOOL")),
-        by=_text(item, "by"),
-        started_at=_text(item, "started_at"),
-        ended_at=_text(item, "ended_at"),
-        verdict=cast("Verdict", verdict) if verdict in get_args(Verdict) else "failed",
-        reason=_text(item, "reason"),
-        origin=_text(item, "origin"),
-        images=_texts(item, "images"),
-        base=_text(item, "base"),
-        previous=_texts(item, "previous"),
-        services=_texts(item, "services"),
-    )
+    verdict, action = _text(item, "verdict"), _text(item, "action")
+    known: dict[str, Any] = {
+        **{name: _text(item, name) for name in TEXTS},
+        **{name: bool(item.get(name, {}).get("BOOL")) for name in FLAGS},
+        **{name: int(item.get(name, {}).get("N", 0)) for name in NUMBERS},
+        **{name: _texts(item, name) for name in TABLES},
+        "verdict": verdict if verdict in get_args(Verdict) else "failed",
+        "action": action if action in get_args(Action) else "release",
+    }
+    return Entry(number=int(item["number"]["N"]), **known)
 
 
 def _text(item: Mapping[str, Any], name: str) -> str:

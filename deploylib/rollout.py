@@ -37,6 +37,7 @@ Verdict = Literal["done", "rolled back", "failed", "superseded", "timed out", "n
 Description = Mapping[str, Any]
 
 SERVICES_PER_CALL = 10
+LIMIT_SECONDS = 900.0
 SHORTEST = 16  # pauses are at least this part of `rollout.poll_seconds`
 SLOWEST_SECONDS = 10.0
 PATIENCE_LOOKS = 5
@@ -95,7 +96,7 @@ def watch(
     After a failure the outcomes of the others are not waited for: the release decides what happens to them.
     """
     started = clock.monotonic()
-    deadline = started + settings.timeout_seconds
+    deadline = started + (settings.timeout_seconds or LIMIT_SECONDS)
     open_targets, looks = list(targets), _Looks(account.ecs, cluster, clock)
     shown: tuple[events.Standing, ...] = ()
     pauses, draining = _pauses(settings.poll_seconds, first=_first_pause(targets, settings.poll_seconds)), False
@@ -130,7 +131,7 @@ def watch_restored(
 
     Yields `Restored` for each that does; one that has not within the time limit is left out.
     """
-    deadline = clock.monotonic() + settings.timeout_seconds
+    deadline = clock.monotonic() + (settings.timeout_seconds or LIMIT_SECONDS)
     left = list(targets)
     for pause in _pauses(settings.poll_seconds, first=settings.poll_seconds / SHORTEST):
         described = describe(account.ecs, cluster, [one.name for one in left])
@@ -298,7 +299,7 @@ def _standing(target: Target, description: Description, ours: Description) -> ev
 
 def _outcome(target: Target, look: _Look | None, *, overdue: bool, settings: Rollout) -> Outcome | None:
     if look is None:
-        reason = f"ECS has not answered within {settings.timeout_seconds:g} s"
+        reason = f"ECS has not answered within {settings.timeout_seconds or LIMIT_SECONDS:g} s"
         return Outcome(target=target, verdict="timed out", reason=reason) if overdue else None
     if look.verdict is not None:
         return Outcome(target=target, verdict=look.verdict, reason=look.reason)
@@ -306,10 +307,14 @@ def _outcome(target: Target, look: _Look | None, *, overdue: bool, settings: Rol
         return None
     if look.standing.state == "draining":
         reason = f"the new revision serves, but {look.standing.old} tasks of older revisions have not stopped"
-        return Outcome(target=target, verdict="not drained", reason=f"{reason} within {settings.timeout_seconds:g} s")
+        return Outcome(
+            target=target,
+            verdict="not drained",
+            reason=f"{reason} within {settings.timeout_seconds or LIMIT_SECONDS:g} s",
+        )
     state = look.standing
     counts = f"{state.running} of {state.desired} tasks run, {state.pending} pending, {state.failed} failed"
-    reason = f"not done within {settings.timeout_seconds:g} s: {counts}"
+    reason = f"not done within {settings.timeout_seconds or LIMIT_SECONDS:g} s: {counts}"
     return Outcome(target=target, verdict="timed out", reason=f"{reason}. {state.message}".rstrip(". "))
 
 

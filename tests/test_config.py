@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploylib import config
+from deploylib.config import files
 from deploylib.errors import ConfigError
 
 CASES: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "cases/config.toml").read_text())["case"]
@@ -213,18 +214,18 @@ TABLES = st.recursive(
 def test_every_value_of_a_merger_is_the_own_one_or_else_the_common_one(
     common: dict[str, Any], own: dict[str, Any]
 ) -> None:
-    merged = config._merged(common, own)
+    merged = files.laid_over(common, own)
     assert set(merged) == set(common) | set(own)
     for key, value in merged.items():
         if isinstance(common.get(key), dict) and isinstance(own.get(key), dict):
-            assert value == config._merged(common[key], own[key])
+            assert value == files.laid_over(common[key], own[key])
         else:
             assert value == (own[key] if key in own else common[key])
 
 
 @given(table=TABLES)
 def test_nothing_laid_over_a_table_or_under_it_leaves_it_as_it_is(table: dict[str, Any]) -> None:
-    assert config._merged(table, {}) == config._merged({}, table) == config._merged(table, table) == table
+    assert files.laid_over(table, {}) == files.laid_over({}, table) == files.laid_over(table, table) == table
 
 
 # What Terraform would refuse, or drop without a word

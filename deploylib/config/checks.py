@@ -1,0 +1,212 @@
+"""What no table of the configuration knows by itself: names that do not meet, values that Terraform would not take."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from deploylib import variables as stack
+from deploylib.config.files import COMMON, flat, laid_over, names, table_at, toml
+from deploylib.config.schema import AUTOMATIC_VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+STACK = "terraform/stack"
+PROCESSORS = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}  # Docker's name to that of ECS
+MIGRATION = "migration"  # the name that it has among the containers of the development environment
+ARN_ACCOUNT = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):")
+
+
+def contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return what each part alone cannot know: names that do not meet, values that Terraform would not take."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    found += _unfit_variables(root, table_at(merged, "terraform"))
+    services = table_at(merged, "terraform", "services")
+    found += _unknown_roles(merged)
+    found += _other_processor(merged)
+    found += _foreign_roles(table_at(merged, "account"))
+    found += _dependents(merged)
+    found += _unfit_tests(root, merged)
+    found += _migration_target(table_at(merged, "migration"), services)
+    path = table_at(merged, "app").get("path")
+    if isinstance(path, str) and not (root / path).is_dir():
+        found.append((("app", "path"), f"no folder {path!r}"))
+    found += [((key,), "is set by the tool itself") for key in ("name", "root") if key in merged]
+    if merged.get("default") is True and merged.get("protected") is True:
+        found.append((("default",), "a protected environment cannot be the default"))
+    return found
+
+
+def _foreign_roles(account: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return the roles that would lead into another account than the environment's."""
+    named = {
+        ("account", "role", "arn"): table_at(account, "role").get("arn"),
+        ("account", "web_identity", "role_arn"): table_at(account, "web_identity").get("role_arn"),
+    }
+    return [
+        (path, f"is a role of account {found[1]}, but account.id is {account.get('id')}")
+        for path, arn in named.items()
+        if isinstance(arn, str) and (found := ARN_ACCOUNT.match(arn)) and found[1] != account.get("id")
+    ]
+
+
+def _unfit_tests(root: Path, merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return the image tests that ask for a migration, or a folder, that is not there."""
+    roles, app = table_at(merged, "images", "roles"), table_at(merged, "app").get("path")
+    found: list[tuple[tuple[str, ...], str]] = []
+    for role in roles:
+        path, test = ("images", "roles", role, "test"), table_at(roles, role, "test")
+        if test.get("migrate") is True and not table_at(merged, "migration"):
+            found.append(((*path, "migrate"), "there is no [migration]"))
+        folder = test.get("folder")
+        if folder and isinstance(folder, str) and isinstance(app, str) and not (root / app / folder).is_dir():
+            found.append(((*path, "folder"), f"no folder {folder!r} in {app}"))
+    return found
+
+
+def _dependents(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return what image tests and the development environment need that is not there."""
+    roles, dependencies = table_at(merged, "images", "roles"), table_at(merged, "dependencies")
+    containers = table_at(merged, "development", "containers")
+    found: list[tuple[tuple[str, ...], str]] = [
+        (("images", "roles", role, "test", "needs"), f"no {need!r} in dependencies")
+        for role in roles
+        for need in table_at(roles, role, "test").get("needs", ())
+        if need not in dependencies
+    ]
+    for name, one in containers.items():
+        path, table = ("development", "containers", name), one if isinstance(one, dict) else {}
+        if table.get("role") and table["role"] not in roles:
+            found.append(((*path, "role"), f"no role {table['role']!r} in images.roles"))
+        if name in dependencies:
+            found.append((path, "is the name of a dependency too"))
+        found += [
+            ((*path, "needs"), f"no {need!r} in dependencies or development.containers")
+            for need in table.get("needs", ())
+            if need not in dependencies and need not in containers
+        ]
+    return [*found, *_development(merged, containers)]
+
+
+def _development(merged: Mapping[str, Any], containers: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what is wrong between the containers of the development environment, and with its migration."""
+    for name in containers:
+        path, table = ("development", "containers", name), table_at(containers, name)
+        if (other := table.get("beside")) and (other == name or table_at(containers, str(other)).get("beside")):
+            yield (*path, "beside"), f"{other!r} is itself beside another container"
+        elif other and other not in containers:
+            yield (*path, "beside"), f"no {other!r} in development.containers"
+        if "published" in table and "port" not in table:
+            yield (*path, "port"), "is missing: it is the port in the container that is published"
+    service, migrate = (
+        table_at(merged, "migration").get("service"),
+        table_at(merged, "development").get("migrate", True),
+    )
+    if containers and service and migrate is True and service not in containers:
+        yield ("development", "migrate"), f"no {service!r} in development.containers to migrate in; false: no migration"
+    if service and migrate is True and MIGRATION in {*containers, *table_at(merged, "dependencies")}:
+        yield ("development", "containers", MIGRATION), "is the migration's own name"
+
+
+def promotion(root: Path, name: str, merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """An environment that takes its images from another has no say in what they are made of."""
+    source = merged.get("promote_from")
+    if not source or not isinstance(source, str):
+        return []
+    if source == name or source not in names(root):
+        others = ", ".join(one for one in names(root) if one != name)
+        return [(("promote_from",), f"no other environment {source!r}; there are {others}")]
+    theirs = laid_over(toml(root, COMMON)[0], toml(root, source)[0])
+    if theirs.get("promote_from"):
+        return [(("promote_from",), f"{source} takes its images from {theirs['promote_from']}: name that one")]
+    return [*_own_images(source, merged, theirs), *_bound_images(source, merged)]
+
+
+def _own_images(source: str, merged: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    ours, others = (flat({"images": _made_of(table_at(one, "images"))}) for one in (merged, theirs))
+    return [
+        (tuple(key.split(".")), f"differs from {source}'s, but the images are {source}'s (promote_from)")
+        for key in sorted({**ours, **others})
+        if ours.get(key) != others.get(key)
+    ]
+
+
+def _made_of(images: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of `[images]` changes an image; an environment may name and keep them as it likes."""
+    return {key: value for key, value in images.items() if key not in {"tags", "keep", "cache"}}
+
+
+def _bound_images(source: str, merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    roles = table_at(merged, "images", "roles")
+    return [
+        (("images", "roles", role, "environment_specific"), f"such an image is {source}'s alone: it cannot be promoted")
+        for role in roles
+        if table_at(roles, role).get("environment_specific") is True
+    ]
+
+
+def _unknown_roles(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    known = table_at(merged, "images", "roles")
+    return [
+        (("terraform", kind, name, "containers", container, "role"), f"no role {role!r} in images.roles")
+        for kind in ("services", "scheduled_tasks")
+        for name in table_at(merged, "terraform", kind)
+        for container, role in _roles(table_at(merged, "terraform", kind, name, "containers"))
+        if role not in known
+    ]
+
+
+def _other_processor(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Tasks on another processor than the images are for would only fail when they start."""
+    platform = str(table_at(merged, "images").get("platform", "linux/amd64"))
+    given, wanted = table_at(merged, "terraform").get("architecture", "X86_64"), PROCESSORS.get(platform)
+    if wanted is None or given == wanted:  # the schema has said that it is no platform
+        return []
+    return [(("terraform", "architecture"), f"should be {wanted!r} for images.platform {platform} (it is {given!r})")]
+
+
+def _roles(containers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, str(one["role"])) for name, one in containers.items() if isinstance(one, dict) and "role" in one]
+
+
+def _migration_target(migration: Mapping[str, Any], services: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    if not migration or not services:
+        return []
+    service, container = migration.get("service"), migration.get("container")
+    if not isinstance(service, str):  # the schema has said so already
+        return []
+    if service not in services:
+        return [(("migration", "service"), f"no service {service!r} in terraform.services")]
+    if container not in table_at(services, service, "containers"):
+        return [(("migration", "container"), f"service {service!r} has no container {container!r}")]
+    return []
+
+
+def _unfit_variables(root: Path, values: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Terraform only warns of an unknown variable, and drops an unknown key in one: here both are mistakes."""
+    folder = root / STACK
+    if not (folder / "variables.tf").is_file():
+        return []
+    declared = _declared(folder)
+    known = {key: value for key, value in values.items() if key in declared.attributes}
+    return [
+        *((("terraform", key), "is set by the tool itself") for key in values if key in AUTOMATIC_VARIABLES),
+        *(
+            (("terraform", key), f"no variable {key!r} in {STACK}{stack.suggestion(key, declared.attributes)}")
+            for key in values
+            if key not in declared.attributes and key not in AUTOMATIC_VARIABLES
+        ),
+        *stack.problems(known, declared, ("terraform",)),
+    ]
+
+
+def _declared(folder: Path) -> stack.Object:
+    """Return the variables that are ours to set; a file of values beside them can set any, so then none has to be."""
+    found = stack.read((folder / "variables.tf").read_text(encoding="utf-8", errors="replace"))
+    set_elsewhere = found.attributes if any(folder.glob("*.tfvars*")) else AUTOMATIC_VARIABLES
+    return stack.Object(
+        attributes={name: one for name, one in found.attributes.items() if name not in AUTOMATIC_VARIABLES},
+        required=found.required.difference(set_elsewhere),
+    )
