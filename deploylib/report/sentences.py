@@ -9,6 +9,8 @@ from deploylib import events
 from deploylib.report.board import SHORT_DIGEST, words
 from deploylib.report.console import elapsed, size
 
+SHORT_COMMIT = 12
+
 
 @singledispatch
 def sentence(event: events.Event) -> str:
@@ -19,6 +21,36 @@ def sentence(event: events.Event) -> str:
 @sentence.register
 def _began(event: events.Began) -> str:
     return f"release {event.release} begins"
+
+
+@sentence.register
+def _lock_waited(event: events.LockWaited) -> str:
+    return f"lock: {held(event)}; waiting at most {elapsed(event.left_seconds)} more"
+
+
+@sentence.register
+def _locked(event: events.Locked) -> str:
+    return f"lock: ours{f' after {elapsed(event.waited_seconds)}' if event.waited_seconds else ''}"
+
+
+@sentence.register
+def _question(event: events.Question) -> str:
+    return f"interrupted while {', '.join(event.services) or 'nothing'} rolls out"
+
+
+@sentence.register
+def _hook_started(event: events.HookStarted) -> str:
+    return f"hook {event.hook}: {shlex.join(event.command)}"
+
+
+@sentence.register
+def _hook_logged(event: events.HookLogged) -> str:
+    return f"hook {event.hook} | {event.line}"
+
+
+@sentence.register
+def _hook_ended(event: events.HookEnded) -> str:
+    return f"hook {event.hook}: {ended(event)} after {elapsed(event.seconds)}"
 
 
 @sentence.register
@@ -100,6 +132,21 @@ def _migrated(event: events.Migrated) -> str:
 
 
 @sentence.register
+def _migration_skipped(event: events.MigrationSkipped) -> str:
+    return f"migration: not run again, release {event.release} ran it: {event.reason}"
+
+
+@sentence.register
+def _gate_opened(event: events.GateOpened) -> str:
+    return f"{event.service}: may move, {' and '.join(event.after)} {'is' if len(event.after) == 1 else 'are'} healthy"
+
+
+@sentence.register
+def _schedule_moved(event: events.ScheduleMoved) -> str:
+    return f"schedule {event.task}: starts {short(event.revision)}{' again' if event.back else ' from now on'}"
+
+
+@sentence.register
 def _rollout_started(event: events.RolloutStarted) -> str:
     how = "is rolling out already" if event.attached else "rolling out"
     return f"{event.service}: {how}, {short(event.revision)}, {event.desired} wanted"
@@ -113,6 +160,11 @@ def _drained(event: events.Drained) -> str:
 @sentence.register
 def _rollout_failed(event: events.RolloutFailed) -> str:
     return f"{event.service}: {event.verdict}"
+
+
+@sentence.register
+def _concluded(event: events.Concluded) -> str:
+    return f"{event.verdict}; {'; '.join(map(serving, event.services)) or 'no service was touched'}"
 
 
 @sentence.register
@@ -149,6 +201,34 @@ def standing(one: events.Standing) -> str:
         return ""
     parts = (f"{one.running} of {one.desired} new", f"{one.old} old", f"{one.failed} failed" if one.failed else "")
     return f"{one.service}: {words(one)}: {', '.join(part for part in parts if part)}"
+
+
+def held(event: events.LockWaited) -> str:
+    """Return who holds the lock, where, why and since when."""
+    place = f" on {event.host}" if event.host else ""
+    reason = f" for {event.reason}" if event.reason else ""
+    return f"held by {event.by or 'somebody'}{place}{reason} since {event.since}"
+
+
+def ended(event: events.HookEnded) -> str:
+    """Return how a hook ended; a failure after its step stops nothing."""
+    if event.exit_code == 0:
+        return "done"
+    told = "" if event.hook.startswith("before") else ", which stops nothing"
+    return f"failed with exit code {event.exit_code}{told}"
+
+
+def serving(one: events.Serves) -> str:
+    """Return what a service serves after a failure, in one sentence."""
+    which = ", ".join(filter(None, (f"release {one.release}" if one.release else "", one.commit[:SHORT_COMMIT])))
+    revision = f"{short(one.revision)}{f' ({which})' if which else ''}"
+    said = {
+        "previous": f"serves what it served before, {revision}",
+        "new": f"serves the new {revision}",
+        "nothing": "serves nothing: no task is wanted",
+        "unclear": f"is neither here nor there, set to {revision}: look at it",
+    }
+    return f"{one.service} {said.get(one.state, one.state)}"
 
 
 def short(arn: str) -> str:
