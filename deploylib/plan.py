@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from deploylib.config import Environment, Migration
     from deploylib.contract import Contract, ServiceContract
     from deploylib.images.planning import ImagePlan
+    from deploylib.ledger import Entry
+    from deploylib.patience import Limit
+    from deploylib.schedules import SchedulePlan
 
 UNRECORDED = "no release that completed has these images, although they run: it is looked whether they serve"
 
@@ -79,14 +82,16 @@ class ServicePlan:
 
     `update`: a revision is made from *template* with *images* (container → role) and rolled out; `attach`: exactly
     this is rolling out already, and is followed; `restart`: its revision is rolled out anew, so that its tasks read
-    their settings; `unchanged`: it runs. `desired_count` is sent by the first release only. `based_on` is the revision
-    that was live when the plan was made, `returns_to` the one to go back to.
+    their settings; `restore`: it goes to *revision*, which ran before; `unchanged`: it runs. `desired_count` is sent
+    by the first release, and where a service at zero is to start. `based_on` is the revision that was live when the
+    plan was made, `returns_to` the one to go back to. An update with a *revision* takes that one, which a release that
+    did not get to its end has registered. It moves *after* these services; *limit* is how long that may take, and why.
     """
 
     key: str
     name: str
     family: str
-    action: Literal["update", "attach", "restart", "unchanged"]
+    action: Literal["update", "attach", "restart", "restore", "unchanged"]
     reason: str
     based_on: str
     returns_to: str
@@ -96,16 +101,28 @@ class ServicePlan:
     desired_count: int | None = None
     deployment: str = ""
     first: bool = False
+    revision: str = ""
+    desired: int = 0
+    running: int = 0
+    after: tuple[str, ...] = ()
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationPlan:
-    """The one-off task that runs before any service moves."""
+    """The one-off task that runs before any service moves.
+
+    *image* is the digest (or tag) that it runs. Release *done_by* did it already, with the same image and command, and
+    did not get to its end; it may have been left running as task *left*.
+    """
 
     service: str
     container: str
     command: tuple[str, ...]
     timeout_seconds: float
+    image: str = ""
+    done_by: int = 0
+    left: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +142,9 @@ class Plan:
 
     *unrecorded*: all of it runs, but the ledger's last release that completed had other images, or there is none; a
     run was interrupted, perhaps. It is proved and written down then.
+
+    A `rollback` *restores* the release of that number. *continues* is a release that never got to its end, and that
+    this one goes on from. *irreversible*: what its migration does cannot be undone by going back.
     """
 
     environment: str
@@ -138,6 +158,11 @@ class Plan:
     notices: tuple[str, ...] = ()
     unrecorded: bool = False
     origin: Origin | None = None
+    action: Literal["release", "rollback", "restart"] = "release"
+    restores: int = 0
+    continues: Entry | None = None
+    irreversible: bool = False
+    schedules: tuple[SchedulePlan, ...] = ()
 
     @property
     def moving(self) -> tuple[ServicePlan, ...]:
@@ -147,7 +172,8 @@ class Plan:
     @property
     def nothing_to_do(self) -> bool:
         """Whether nothing has to be built or rolled out; that an old image lacks a new commit's tag is no reason."""
-        return not (self.moving or self.unrecorded) and all(one.action == "reuse" for one in self.images)
+        moves = self.moving or any(one.action != "unchanged" for one in self.schedules)
+        return not (moves or self.unrecorded) and all(one.action == "reuse" for one in self.images)
 
 
 def plan_release(
