@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.client import DynamoDBClient
     from types_boto3_ecr.client import ECRClient
     from types_boto3_ecs.client import ECSClient
+    from types_boto3_elbv2.client import ElasticLoadBalancingv2Client
     from types_boto3_events.client import EventBridgeClient
     from types_boto3_logs.client import CloudWatchLogsClient
     from types_boto3_s3.client import S3Client
@@ -90,8 +91,8 @@ class Account:
         return self._client("sts")
 
     @functools.cached_property
-    def iam(self) -> Any:  # for one call, no package of types
-        """Identity and Access Management, to ask what we may do."""
+    def iam(self) -> Any:  # for a few calls, no package of types
+        """Identity and Access Management, to ask what we and the tasks may do."""
         return self._client("iam")
 
     @functools.cached_property
@@ -118,6 +119,21 @@ class Account:
     def scheduler(self) -> EventBridgeSchedulerClient:
         """EventBridge Scheduler, for schedules that start tasks."""
         return self._client("scheduler")
+
+    @functools.cached_property
+    def elbv2(self) -> ElasticLoadBalancingv2Client:
+        """Elastic Load Balancing, for target groups."""
+        return self._client("elbv2")
+
+    @functools.cached_property
+    def ec2(self) -> Any:  # for what `inv verify` asks, no package of types
+        """EC2, for the ways out of a network."""
+        return self._client("ec2")
+
+    @functools.cached_property
+    def secretsmanager(self) -> Any:  # the same
+        """Secrets Manager, to ask whether a secret is there; no value is read."""
+        return self._client("secretsmanager")
 
     def _client(self, service: str) -> Any:
         mode: Any = "adaptive" if service == "ssm" else "standard"  # Parameter Store takes very few writes a second
