@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from deploylib import taskdef
+from deploylib.config import ServiceRelease
 from deploylib.errors import ConfigError, RefusedError
 from deploylib.images.recipe import BASE
 from deploylib.settings import names
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from deploylib.patience import Limit
     from deploylib.schedules import SchedulePlan
 
+NO_POLICY = ServiceRelease()
 UNRECORDED = "no release that completed has these images, although they run: it is looked whether they serve"
 
 
@@ -27,6 +30,7 @@ UNRECORDED = "no release that completed has these images, although they run: it 
 class LiveService:
     """One service as ECS has it now: its description, the revision that it runs, Terraform's template.
 
+    *registered* is the revision that a release which did not get to its end made for it, if it does not run.
     Of the parameters that its containers read: *missing* are those that the template names and nobody has written,
     *lost* those of the live revision; *changed* are the variables that running tasks have a former value of.
     """
@@ -36,6 +40,7 @@ class LiveService:
     description: Mapping[str, Any]
     definition: taskdef.Definition
     template: taskdef.Definition
+    registered: taskdef.Definition | None = None
     missing: tuple[names.Reference, ...] = ()
     lost: tuple[names.Reference, ...] = ()
     changed: tuple[str, ...] = ()
@@ -61,6 +66,16 @@ class LiveService:
         completed = (one for one in self.description["deployments"] if one.get("rolloutState") == "COMPLETED")
         last = next((str(one["taskDefinition"]) for one in completed), "")
         return last or ("" if self.primary.get("rolloutState") == "FAILED" else self.revision)
+
+    @property
+    def desired(self) -> int:
+        """How many tasks are wanted."""
+        return int(self.description.get("desiredCount", 0))
+
+    @property
+    def running(self) -> int:
+        """How many tasks run, of whatever revision."""
+        return int(self.description.get("runningCount", 0))
 
     @property
     def first(self) -> bool:
@@ -176,6 +191,15 @@ class Plan:
         return not (moves or self.unrecorded) and all(one.action == "reuse" for one in self.images)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What else a release is planned from: how long each service may take; the newest release, if it is unfinished."""
+
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    unfinished: Entry | None = None
+    irreversible: bool = False
+
+
 def plan_release(
     environment: Environment,
     live: Live,
@@ -186,20 +210,24 @@ def plan_release(
     release: str,
     recorded: Mapping[str, str] | None = None,
     origin: Origin | None = None,
+    beside: Beside | None = None,
 ) -> Plan:
     """Return what releasing *images* would change in *live*.
 
     *recorded* are the images (role → digest) of the last release that completed; None: that does not matter.
-    *origin* is where the images were released before, if they are promoted.
+    *origin* is where the images were released before, if they are promoted; *beside* what else was observed.
     """
-    references = {one.image: _reference(live.contract, one) for one in images}
+    beside = beside or Beside()
+    references = image_references(live.contract, images)
     if origin:
         _refuse_unreleased(live, references, origin)
-    services = tuple(_plan_service(one, references) for one in live.services)
+    services = tuple(_plan_service(environment, one, references, beside) for one in live.services)
     moving = {one.key for one in services if one.action == "update"}
     _refuse_missing(environment, [(one, one.missing) for one in live.services if one.key in moving])
     runs = all(one.action == "unchanged" for one in services)
     unrecorded = runs and recorded is not None and dict(recorded) != _digests(images)
+    continues = beside.unfinished if moving or unrecorded else None
+    migration = _plan_migration(environment.migration, services)
     return Plan(
         environment=environment.name,
         contract=live.contract,
@@ -207,15 +235,17 @@ def plan_release(
         dirty=dirty,
         release=release,
         images=images,
-        migration=_plan_migration(environment.migration, services),
+        migration=_carried_on(migration, beside.unfinished, references, live) if migration else None,
         services=services,
         notices=(
-            *(notice for one in live.services if (notice := _notice(one))),
+            *(notice for one in live.services if (notice := _notice(environment, one))),
             *_settings_notices(environment, [one for one in live.services if one.key not in moving]),
             *([UNRECORDED] if unrecorded else []),
         ),
         unrecorded=unrecorded,
         origin=origin,
+        continues=continues,
+        irreversible=beside.irreversible,
     )
 
 
@@ -245,6 +275,11 @@ def plan_restart(environment: Environment, live: Live, chosen: Collection[str] =
     )
 
 
+def image_references(contract: Contract, images: Iterable[ImagePlan]) -> dict[str, str]:
+    """Return how a task definition names the image of each role: by digest, or by the tag that it will get."""
+    return {one.image: _reference(contract, one) for one in images}
+
+
 def role_images(service: ServicePlan, digests: Mapping[str, str], repository: str) -> dict[str, str]:
     """Return the image reference of each managed container of *service*, by digest."""
     return {container: f"{repository}@{digests[role]}" for container, role in service.images.items()}
@@ -252,7 +287,7 @@ def role_images(service: ServicePlan, digests: Mapping[str, str], repository: st
 
 def _restart(live: LiveService, *, asked: bool, others: bool) -> ServicePlan:
     """Return what a refresh does to one service: *asked* for by name, or among the *others* if a setting changed."""
-    idle = live.first or live.description.get("desiredCount") == 0
+    idle = live.first or live.desired == 0
     moves = not idle and (asked or (others and bool(live.changed)))
     since = f"{', '.join(live.changed)} changed since its tasks started" if live.changed else ""
     still = "nothing of it runs" if idle else "not asked for" if since else "its tasks have the settings as they are"
@@ -266,6 +301,8 @@ def _restart(live: LiveService, *, asked: bool, others: bool) -> ServicePlan:
         returns_to=live.returns_to,
         template=live.template,
         images=live.contract.containers,
+        desired=live.desired,
+        running=live.running,
     )
 
 
@@ -330,7 +367,10 @@ def _reference(contract: Contract, image: ImagePlan) -> str:
     return f"{contract.repository}@{image.digest}" if image.digest else f"{contract.repository}:{image.tags[-1]}"
 
 
-def _plan_service(live: LiveService, references: Mapping[str, str]) -> ServicePlan:
+def _plan_service(
+    environment: Environment, live: LiveService, references: Mapping[str, str], beside: Beside
+) -> ServicePlan:
+    policy = environment.services.get(live.key, NO_POLICY)
     images = _images(live, references)
     proposed = taskdef.next_definition(
         live.template, images, family=live.contract.family, tags={}, writable=live.template.keys()
@@ -348,10 +388,30 @@ def _plan_service(live: LiveService, references: Mapping[str, str]) -> ServicePl
         template=live.template,
         images=live.contract.containers,
         differences=differences,
-        desired_count=live.contract.desired_count if live.first else None,
+        desired_count=_desired_count(live, policy),
         deployment=str(live.primary.get("id", "")) if action == "attach" else "",
         first=live.first,
+        revision=_registered(live, proposed) if action == "update" else "",
+        after=policy.after,
+        limit=beside.limits.get(live.key),
+        desired=live.desired,
+        running=live.running,
     )
+
+
+def _desired_count(live: LiveService, policy: ServiceRelease) -> int | None:
+    """Return the count to send with the revision: none but for a service at zero that is to start."""
+    if live.first:
+        return live.contract.desired_count
+    return policy.start_at_zero if live.desired == 0 else None
+
+
+def _registered(live: LiveService, proposed: taskdef.Definition) -> str:
+    """Return the revision that is just what would be registered, if an unfinished release has made it."""
+    found = live.registered
+    if found is None or found.get("status") != "ACTIVE" or taskdef.differences(found, proposed):
+        return ""
+    return str(found["taskDefinitionArn"])
 
 
 def _images(live: LiveService, references: Mapping[str, str]) -> dict[str, str]:
@@ -400,12 +460,28 @@ def _plan_migration(migration: Migration | None, services: tuple[ServicePlan, ..
     )
 
 
-def _notice(live: LiveService) -> str:
+def _carried_on(
+    migration: MigrationPlan, unfinished: Entry | None, references: Mapping[str, str], live: Live
+) -> MigrationPlan:
+    """Return *migration* with what an unfinished release has done of it: the same command, with the same image."""
+    service = next(one for one in live.services if one.key == migration.service)
+    image = references[service.contract.containers[migration.container]].rpartition("@")[2]
+    planned = replace(migration, image=image)
+    known = unfinished.migration if unfinished else {}
+    if not unfinished or (known.get("image"), known.get("command")) != (image, shlex.join(migration.command)):
+        return planned
+    if known.get("state") == "done":
+        return replace(planned, done_by=unfinished.number)
+    return replace(planned, left=known.get("task", ""))
+
+
+def _notice(environment: Environment, live: LiveService) -> str:
     """Say what a person should know before confirming."""
     primary = live.primary
     if primary.get("rolloutState") == "IN_PROGRESS":
         return f"{live.key}: a deployment of {_short(str(primary['taskDefinition']))} is under way"
-    if not live.first and live.description.get("desiredCount") == 0:
+    starts = environment.services.get(live.key, NO_POLICY).start_at_zero
+    if not live.first and not starts and live.desired == 0:
         return f"{live.key}: its desired count is 0, so nothing will run"
     return ""
 

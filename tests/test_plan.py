@@ -158,7 +158,9 @@ def test_a_service_that_was_scaled_to_nothing_is_noticed() -> None:
 
 def test_the_migration_runs_when_its_service_gets_a_new_revision() -> None:
     found = planned(worlds.world(), 2).migration
-    assert found == plan.MigrationPlan(service="web", container="app", command=worlds.MIGRATE, timeout_seconds=600.0)
+    assert found == plan.MigrationPlan(
+        service="web", container="app", command=worlds.MIGRATE, timeout_seconds=600.0, image=worlds.digest("web", 2)
+    )
 
 
 def test_an_environment_without_a_migration_plans_none() -> None:
