@@ -5,7 +5,6 @@ Pure: the seconds are those of the events, so the same events always make the sa
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Literal
@@ -13,12 +12,11 @@ from typing import Literal
 from deploylib import events
 from deploylib.errors import ImageError
 from deploylib.report.console import elapsed, size
+from deploylib.report.wording import SHORT_DIGEST, ended, held, said, short, words
 
 Mood = Literal["waiting", "busy", "good", "bad", "back", "left"]
 
-MIGRATION = "migration"
-SERVICE_PREFIX = re.compile(r"^\(service [^)]*\)\s*")
-SHORT_DIGEST = len("sha256:") + 12
+MIGRATION, LOCK = "migration", "lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +38,14 @@ Lines = tuple[Line, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """Everything that moves, and the closing sentences."""
+    """Everything that moves, and the closing sentences. `steps` are the lock and the project's hooks."""
 
+    steps: Lines = ()
     images: Lines = ()
     migration: Lines = ()
     services: Lines = ()
+    schedules: Lines = ()
+    serving: tuple[events.Serves, ...] = ()
     closing: tuple[str, ...] = ()
 
 
@@ -56,10 +57,18 @@ def after(event: events.Event, board: Board) -> Board:  # noqa: ARG001  # those 
 
 def settled(board: Board) -> tuple[Board, Board]:
     """Return what of *board* is finished and can scroll away, and what has to stay in sight."""
-    images = board.images if all(one.ended is not None for one in board.images) else ()
-    migration = board.migration if all(one.ended is not None for one in board.migration) else ()
-    stays = replace(board, images=() if images else board.images, migration=() if migration else board.migration)
-    return Board(images=images, migration=migration), stays
+    steps, images, migration = (_if_ended(one) for one in (board.steps, board.images, board.migration))
+    stays = replace(
+        board,
+        steps=() if steps else board.steps,
+        images=() if images else board.images,
+        migration=() if migration else board.migration,
+    )
+    return Board(steps=steps, images=images, migration=migration), stays
+
+
+def _if_ended(lines: Lines) -> Lines:
+    return lines if all(one.ended is not None for one in lines) else ()
 
 
 def fitting(board: Board, height: int) -> Board:
@@ -71,14 +80,15 @@ def fitting(board: Board, height: int) -> Board:
         done = sum(one.ended is not None for one in board.services)
         moving = tuple(one for one in board.services if one.ended is None)
         count = Line(name="", since=0.0, ended=0.0, mood="good", state=f"{done} more services have ended")
-        board = replace(board, images=(), services=(*moving, *([count] if done else [])))
+        board = replace(board, steps=(), images=(), schedules=(), services=(*moving, *([count] if done else [])))
     return board
 
 
 def _height(board: Board) -> int:
     details = sum(bool(one.standing and one.detail and one.ended is None) for one in board.services)
-    titles = bool(board.images) + bool(board.services)
-    return len((*board.images, *board.migration, *board.services, *board.closing)) + details + titles
+    titles = sum(map(bool, (board.images, board.services, board.schedules, board.serving)))
+    running = len((*board.steps, *board.images, *board.migration, *board.services, *board.schedules))
+    return running + len((*board.serving, *board.closing)) + details + titles
 
 
 def closed(board: Board, now: float, error: BaseException | None = None) -> Board:
@@ -86,6 +96,7 @@ def closed(board: Board, now: float, error: BaseException | None = None) -> Boar
     failed = error is not None and not isinstance(error, KeyboardInterrupt)
     return replace(
         board,
+        steps=tuple(_left(one, now, "given up" if one.name == LOCK else "not finished") for one in board.steps),
         images=tuple(_left_image(one, now, error) for one in board.images),
         migration=tuple(_left(one, now, "failed" if failed else "not finished", bad=failed) for one in board.migration),
         services=tuple(_left(one, now, "no longer followed") for one in board.services),
@@ -105,6 +116,34 @@ def _left(line: Line, now: float, state: str, *, bad: bool = False) -> Line:
     if line.mood == "waiting":
         return replace(line, state="not rolled out", mood="left", ended=line.since)
     return replace(line, state=state, mood="bad" if bad else "left", ended=now)
+
+
+@after.register
+def _lock_waited(event: events.LockWaited, board: Board) -> Board:
+    line = replace(
+        _find(board.steps, LOCK, event), state="waiting", detail=f"{elapsed(event.left_seconds)} left, {held(event)}"
+    )
+    return replace(board, steps=_with(board.steps, line))
+
+
+@after.register
+def _locked(event: events.Locked, board: Board) -> Board:
+    if not any(one.name == LOCK for one in board.steps):  # nobody else had it: not worth a line
+        return board
+    line = replace(_find(board.steps, LOCK, event), state="ours", mood="good", detail="", ended=event.at)
+    return replace(board, steps=_with(board.steps, line))
+
+
+@after.register
+def _hook_started(event: events.HookStarted, board: Board) -> Board:
+    return replace(board, steps=_with(board.steps, Line(name=event.hook, state="running", since=event.at)))
+
+
+@after.register
+def _hook_ended(event: events.HookEnded, board: Board) -> Board:
+    mood: Mood = "good" if event.exit_code == 0 else "bad"
+    line = replace(_find(board.steps, event.hook, event), state=ended(event), mood=mood, ended=event.at)
+    return replace(board, steps=_with(board.steps, line))
 
 
 @after.register
@@ -185,7 +224,7 @@ def _tagged(event: events.Tagged, board: Board) -> Board:
 
 @after.register
 def _registered(event: events.Registered, board: Board) -> Board:
-    line = Line(name=event.service, state="registered", since=event.at, mood="waiting", detail=_short(event.revision))
+    line = Line(name=event.service, state="registered", since=event.at, mood="waiting", detail=short(event.revision))
     return replace(board, services=_with(board.services, line))
 
 
@@ -203,6 +242,31 @@ def _migrated(event: events.Migrated, board: Board) -> Board:
 
 
 @after.register
+def _migration_skipped(event: events.MigrationSkipped, board: Board) -> Board:
+    state = f"not run again: release {event.release} ran it"
+    return replace(board, migration=(Line(name=MIGRATION, state=state, mood="good", since=event.at, ended=event.at),))
+
+
+@after.register
+def _gate_opened(event: events.GateOpened, board: Board) -> Board:
+    line = _find(board.services, event.service, event)
+    line = replace(line, state="starting", mood="busy", detail=f"after {', '.join(event.after)}", since=event.at)
+    return replace(board, services=_with(board.services, line))
+
+
+@after.register
+def _schedule_moved(event: events.ScheduleMoved, board: Board) -> Board:
+    state, mood = f"starts {short(event.revision)}", _moods(back=event.back)
+    line = Line(name=event.task, state=state, mood=mood, since=event.at, detail=event.schedule, ended=event.at)
+    return replace(board, schedules=_with(board.schedules, line))
+
+
+@after.register
+def _concluded(event: events.Concluded, board: Board) -> Board:
+    return replace(board, serving=event.services)
+
+
+@after.register
 def _rollout_started(event: events.RolloutStarted, board: Board) -> Board:
     standing = events.Standing(
         service=event.service, desired=event.desired, running=0, pending=0, failed=0, old=0, state="starting"
@@ -211,8 +275,8 @@ def _rollout_started(event: events.RolloutStarted, board: Board) -> Board:
         name=event.service,
         state="under way already" if event.attached else "starting",
         since=event.at,
-        detail=_short(event.revision),
-        revision=_short(event.revision),
+        detail=short(event.revision),
+        revision=short(event.revision),
         standing=standing,
     )
     return replace(board, services=_with(board.services, line))
@@ -247,14 +311,14 @@ def _rollout_failed(event: events.RolloutFailed, board: Board) -> Board:
 
 @after.register
 def _restoring(event: events.Restoring, board: Board) -> Board:
-    line = Line(name=event.service, state="going back", since=event.at, detail=f"to {_short(event.revision)}")
+    line = Line(name=event.service, state="going back", since=event.at, detail=f"to {short(event.revision)}")
     return replace(board, services=_with(board.services, line))
 
 
 @after.register
 def _restored(event: events.Restored, board: Board) -> Board:
     line = _find(board.services, event.service, event)
-    line = replace(line, state=f"serves {_short(event.revision)} again", mood="back", detail="", ended=event.at)
+    line = replace(line, state=f"serves {short(event.revision)} again", mood="back", detail="", ended=event.at)
     return replace(board, services=_with(board.services, line))
 
 
@@ -272,18 +336,8 @@ def _completed(event: events.Completed, board: Board) -> Board:
     return replace(board, closing=(*board.closing, f"{which} in {elapsed(event.seconds)}{calls}{address}"))
 
 
-def words(standing: events.Standing) -> str:
-    """Return what a service is doing, in words."""
-    if standing.old and standing.state in ("completed", "draining"):
-        return "stopping the old tasks"
-    if standing.old and standing.state == "in progress" and standing.running >= standing.desired > 0:
-        return "handing over"  # ECS checks the new tasks' health, and then takes the old ones away
-    return {"in progress": "rolling out"}.get(standing.state, standing.state)
-
-
-def said(standing: events.Standing) -> str:
-    """Return ECS's own last message about a service, without the name that it begins with."""
-    return SERVICE_PREFIX.sub("", standing.message)
+def _moods(*, back: bool) -> Mood:
+    return "back" if back else "good"
 
 
 def _find(lines: Lines, name: str, event: events.Event) -> Line:
@@ -296,7 +350,3 @@ def _with(lines: Lines, line: Line) -> Lines:
     if any(one.name == line.name for one in lines):
         return tuple(line if one.name == line.name else one for one in lines)
     return (*lines, line)
-
-
-def _short(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]

@@ -14,6 +14,7 @@ from rich.text import Text
 from deploylib import events
 from deploylib.report.console import Quoted, cleaned, elapsed, frame, shortened
 from deploylib.report.failures import panel
+from deploylib.report.wording import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ WORDS = {"waiting": "dim", "busy": "", "good": "green", "bad": "red", "back": "y
 BARS = {"good": "green", "bad": "red", "back": "yellow", "left": "yellow"}
 NAME_WIDTH, NARROW_NAME_WIDTH = 24, 14
 BAR_WIDTH, NARROW_BAR_WIDTH = 20, 10
+SERVING = {"previous": "back", "new": "good"}
 NARROW = 96
 TIME_WIDTH = 10
 
@@ -57,6 +59,16 @@ def _migration_logged(event: events.MigrationLogged) -> tuple[RenderableType, ..
 
 
 @passing.register
+def _hook_started(event: events.HookStarted) -> tuple[RenderableType, ...]:
+    return (Text.assemble((cleaned(event.hook), "bold"), (f"  {cleaned(shlex.join(event.command))}", "dim")),)
+
+
+@passing.register
+def _hook_logged(event: events.HookLogged) -> tuple[RenderableType, ...]:
+    return (Quoted(event.line),)
+
+
+@passing.register
 def _noticed(event: events.Noticed) -> tuple[RenderableType, ...]:
     return (Text.assemble(("! ", "bold yellow"), cleaned(event.message)),)
 
@@ -69,8 +81,9 @@ def _rollout_failed(event: events.RolloutFailed) -> tuple[RenderableType, ...]:
 def _parts(board: Board, now: float, width: int) -> Iterator[RenderableType]:
     name_width = min(
         NAME_WIDTH if width >= NARROW else NARROW_NAME_WIDTH,
-        max((cell_len(one.name) for one in (*board.images, *board.services)), default=0),
+        max(map(cell_len, _names(board)), default=0),
     )
+    yield from _simple(board.steps, now, name_width)
     if board.images:
         yield Text("Images", style="bold")
         yield from _simple(board.images, now, name_width)
@@ -78,7 +91,29 @@ def _parts(board: Board, now: float, width: int) -> Iterator[RenderableType]:
     if board.services:
         yield Text("Services", style="bold")
         yield from _services(board.services, now, name_width, width)
+    if board.schedules:
+        yield Text("Schedules", style="bold")
+        yield from _simple(board.schedules, now, name_width)
+    if board.serving:
+        yield Text("What serves now", style="bold")
+        yield from (_serving(one, name_width) for one in board.serving)
     yield from (Text.assemble(("✓ ", "green"), cleaned(one)) for one in board.closing)
+
+
+def _names(board: Board) -> list[str]:
+    lines = (*board.steps, *board.images, *board.services, *board.schedules)
+    return [cleaned(one) for one in (*(one.name for one in lines), *(one.service for one in board.serving))]
+
+
+def _serving(one: events.Serves, name_width: int) -> RenderableType:
+    """Return what a service serves after a failure; a long one goes on below itself."""
+    mark, style = MARKS[SERVING.get(one.state, "bad")]
+    row = Table.grid(padding=(0, 2, 0, 0))
+    row.add_column(width=name_width + 2, no_wrap=True)
+    row.add_column(overflow="fold")
+    name = Text.assemble((mark, style), " ", shortened(cleaned(one.service), name_width))
+    row.add_row(name, Text(cleaned(serving(one).removeprefix(f"{one.service} "))))
+    return row
 
 
 def _simple(lines: Lines, now: float, name_width: int) -> Iterator[RenderableType]:

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from deploylib import events
-from deploylib.report import board, lines, picture, sentences
+from deploylib.report import board, lines, picture, sentences, wording
 from deploylib.report.console import FRAMES_PER_SECOND, cleaned, results
 from deploylib.report.failures import body
 
@@ -129,7 +129,7 @@ class _Plain:
 
     def _changes(self, event: events.Progressed) -> Iterator[str]:
         for one in event.services:
-            message = board.said(one)
+            message = wording.said(one)
             for kind, text in (("standing", sentences.standing(one)), ("message", f"{one.service}: {message}")):
                 if text and (message or kind == "standing") and self._told.get((one.service, kind)) != text:
                     self._told[one.service, kind] = text

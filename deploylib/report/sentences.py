@@ -6,10 +6,8 @@ import shlex
 from functools import singledispatch
 
 from deploylib import events
-from deploylib.report.board import SHORT_DIGEST, words
 from deploylib.report.console import elapsed, size
-
-SHORT_COMMIT = 12
+from deploylib.report.wording import SHORT_DIGEST, ended, held, serving, short, words
 
 
 @singledispatch
@@ -25,7 +23,7 @@ def _began(event: events.Began) -> str:
 
 @sentence.register
 def _lock_waited(event: events.LockWaited) -> str:
-    return f"lock: {held(event)}; waiting at most {elapsed(event.left_seconds)} more"
+    return f"lock: {held(event)}; we wait {elapsed(event.left_seconds)} more at most"
 
 
 @sentence.register
@@ -35,7 +33,7 @@ def _locked(event: events.Locked) -> str:
 
 @sentence.register
 def _question(event: events.Question) -> str:
-    return f"interrupted while {', '.join(event.services) or 'nothing'} rolls out"
+    return f"interrupted; under way: {', '.join(event.services) or 'nothing'}"
 
 
 @sentence.register
@@ -201,36 +199,3 @@ def standing(one: events.Standing) -> str:
         return ""
     parts = (f"{one.running} of {one.desired} new", f"{one.old} old", f"{one.failed} failed" if one.failed else "")
     return f"{one.service}: {words(one)}: {', '.join(part for part in parts if part)}"
-
-
-def held(event: events.LockWaited) -> str:
-    """Return who holds the lock, where, why and since when."""
-    place = f" on {event.host}" if event.host else ""
-    reason = f" for {event.reason}" if event.reason else ""
-    return f"held by {event.by or 'somebody'}{place}{reason} since {event.since}"
-
-
-def ended(event: events.HookEnded) -> str:
-    """Return how a hook ended; a failure after its step stops nothing."""
-    if event.exit_code == 0:
-        return "done"
-    told = "" if event.hook.startswith("before") else ", which stops nothing"
-    return f"failed with exit code {event.exit_code}{told}"
-
-
-def serving(one: events.Serves) -> str:
-    """Return what a service serves after a failure, in one sentence."""
-    which = ", ".join(filter(None, (f"release {one.release}" if one.release else "", one.commit[:SHORT_COMMIT])))
-    revision = f"{short(one.revision)}{f' ({which})' if which else ''}"
-    said = {
-        "previous": f"serves what it served before, {revision}",
-        "new": f"serves the new {revision}",
-        "nothing": "serves nothing: no task is wanted",
-        "unclear": f"is neither here nor there, set to {revision}: look at it",
-    }
-    return f"{one.service} {said.get(one.state, one.state)}"
-
-
-def short(arn: str) -> str:
-    """Return FAMILY:REVISION of a task definition's ARN."""
-    return arn.rsplit("/", 1)[-1]

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from deploylib import events
-from deploylib.errors import ImageError
-from deploylib.report.board import Board, after, closed, fitting, settled, words
+from deploylib.errors import ImageError, RefusedError
+from deploylib.report.board import Board, after, closed, fitting, settled
+from deploylib.report.wording import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +113,68 @@ def test_of_several_images_the_one_that_failed_is_marked() -> None:
         ("failed", "bad"),
         ("not finished", "left"),
     ]
+
+
+WAITED = events.LockWaited(
+    at=1.0,
+    by="arn:aws:sts::123456789012:assumed-role/deploy/alice",
+    host="laptop",
+    reason="deploy",
+    since="2026-11-21T20:27:40+00:00",
+    left_seconds=540.0,
+)
+
+
+def test_who_holds_the_lock_is_said_while_it_is_waited_for() -> None:
+    (lock,) = board(WAITED).steps
+    assert (
+        lock.detail
+        == "9 min 00 s left, held by assumed-role/deploy/alice on laptop since 2026-11-21 20:27:40 UTC: deploy"
+    )
+    (taken,) = board(WAITED, events.Locked(at=4.0, waited_seconds=3.0)).steps
+    assert (taken.state, taken.mood, taken.since, taken.ended) == ("ours", "good", 1.0, 4.0)
+
+
+def test_a_lock_that_nobody_held_is_not_worth_a_line() -> None:
+    assert board(events.Locked()) == Board()
+
+
+def test_a_lock_that_was_waited_for_in_vain_is_given_up() -> None:
+    assert closed(board(WAITED), 9.0, RefusedError("held")).steps[0].state == "given up"
+
+
+@pytest.mark.parametrize(
+    ("hook", "exit_code", "state", "mood"),
+    [
+        ("before_deploy", 0, "done", "good"),
+        ("before_deploy", 1, "failed with exit code 1", "bad"),
+        ("after_deploy", 1, "failed with exit code 1, which stops nothing", "bad"),
+    ],
+)
+def test_a_hook_says_how_it_ended(hook: str, exit_code: int, state: str, mood: str) -> None:
+    (line,) = board(
+        events.HookStarted(at=1.0, hook=hook, command=("./check",)),
+        events.HookEnded(at=2.0, hook=hook, exit_code=exit_code, seconds=1.0),
+    ).steps
+    assert (line.state, line.mood, line.since, line.ended) == (state, mood, 1.0, 2.0)
+
+
+def test_a_migration_that_ran_before_is_done() -> None:
+    (line,) = board(events.MigrationSkipped(at=1.0, release=12, reason="same image")).migration
+    assert (line.state, line.mood) == ("not run again: release 12 ran it", "good")
+
+
+def test_a_service_that_waits_for_another_begins_when_its_gate_opens() -> None:
+    waiting = events.Registered(at=1.0, service="job", revision="arn/job:3")
+    (job,) = board(waiting, events.GateOpened(at=5.0, service="job", after=("web",))).services
+    assert (job.mood, job.detail, job.since) == ("busy", "after web", 5.0)
+
+
+@pytest.mark.parametrize(("back", "mood"), [(False, "good"), (True, "back")])
+def test_schedules_say_what_they_start(back: bool, mood: str) -> None:  # noqa: FBT001  # a parameter of the case
+    moved = events.ScheduleMoved(task="cleanup", schedule="stg-cleanup", revision="arn/cleanup:7", back=back)
+    (line,) = board(moved).schedules
+    assert (line.name, line.state, line.mood) == ("cleanup", "starts cleanup:7", mood)
 
 
 def test_the_url_is_said_once(standing: Callable[..., Any]) -> None:

@@ -169,6 +169,10 @@ def test_json_output_is_one_document_for_each_event(
     assert documents[-1]["calls"] == 14
 
 
+def sided(service: str, long: str) -> events.Serves:
+    return events.Serves(service=service, state="previous", revision=long, release=10**9, commit=long)
+
+
 @pytest.mark.parametrize("width", [80, 100])
 @pytest.mark.parametrize("terminal", [True, False])
 def test_no_line_is_too_wide_for_nasty_events(
@@ -184,20 +188,50 @@ def test_no_line_is_too_wide_for_nasty_events(
         task=long, stop_code=long, reason=long, containers=((long, 1, long, "UNHEALTHY"),), log=("行" * 300, long)
     )
     given = (
+        events.LockWaited(by=long, host=long, reason=long, since=long, left_seconds=1e6),
+        events.HookStarted(hook=long, command=(long, "漢" * 100)),
+        events.HookLogged(hook=long, line="漢" * 300),
+        events.HookEnded(hook=long, exit_code=1, seconds=1.0),
         events.BuildStarted(image=long, reason=long),
         events.BuildLogged(image=long, line="\x1b[31m" + long),
+        events.MigrationSkipped(release=10**9, reason=long),
         events.MigrationStarted(task=long, revision=long, command=(long, long)),
         events.MigrationLogged(line=f"\t{long}\r{long}"),
         events.MigrationLogged(line="行" * 300),
         *(events.RolloutStarted(service=one, revision=long, deployment="d", desired=1000) for one in names),
         events.Progressed(services=tuple(standing(one, state=long, message=long, **counts) for one in names)),
         events.RolloutFailed(service=names[0], verdict="rolled back", reason=long, tasks=(task,) * 5),
+        events.GateOpened(service=long, after=(long, long)),
+        events.ScheduleMoved(task=long, schedule=long, revision=long, back=True),
         events.Restoring(service=names[0], revision=long),
+        events.Concluded(verdict=long, services=tuple(sided(one, long) for one in names), hint=long),
         events.Noticed(message=long),
     )
     page = screen(width=width, terminal=terminal)
     report.follow(boxed(*given), console=page.console)
     assert page.widest <= width
+
+
+def test_what_serves_after_a_failure_stands_at_the_end(screen: Callable[..., Any]) -> None:
+    web = events.Serves(service="web", state="previous", revision="arn/web:12", release=41, commit="3f2a9c1d04be" * 3)
+    job = events.Serves(service="job", state="nothing")
+    page = screen(terminal=True)
+    report.follow(boxed(events.Concluded(verdict="rolled back", services=(web, job))), console=page.console)
+    last = page.text[page.text.rindex("What serves now") :].split("\n")
+    assert last[1].rstrip() == "↩ web  serves what it served before, web:12 (release 41, 3f2a9c1d04be)"
+    assert last[2].rstrip() == "✗ job  serves nothing: no task is wanted"
+
+
+def test_what_a_hook_prints_stands_under_its_command(screen: Callable[..., Any]) -> None:
+    page = screen(terminal=True)
+    given = (
+        events.HookStarted(hook="before_deploy", command=("./check", "it's")),
+        events.HookLogged(hook="before_deploy", line="all is well"),
+        events.HookEnded(hook="before_deploy", exit_code=0, seconds=0.2),
+    )
+    report.follow(boxed(*given), console=page.console)
+    assert page.text.index("before_deploy  ./check") < page.text.index("│ all is well")
+    assert "✓ before_deploy  done" in page.text
 
 
 def test_a_transcript_can_stop_in_the_midst(screen: Callable[..., Any], standing: Callable[..., Any]) -> None:
