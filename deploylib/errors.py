@@ -62,6 +62,10 @@ class NotRestoredError(DeployError):
     exit_code = 7
 
 
+class NotServingError(NotRestoredError):
+    """The rollout is complete, yet the requests that prove it did not get the right answers."""
+
+
 class SupersededError(DeployError):
     """Another deployment took over while ours was rolling out."""
 

@@ -12,6 +12,7 @@ from deploylib import aws, config, contract, events, ledger, observe, permission
 from deploylib.errors import AwsError, DeployError, MigrationError, OutdatedError
 from deploylib.images import login, promotion, supplies
 from deploylib.localaws.extension.authorization import Where
+from deploylib.serving import Answer
 from tests.fakes import world as worlds
 from tests.fakes.access import Policy
 
@@ -82,7 +83,7 @@ def a_release(world: World, environment: config.Environment) -> Iterator[str]:
         account=account,
         clock=world.clock,
         observed_at=world.clock.monotonic(),
-        get=lambda _: (200, worlds.COMMITS[2]),
+        get=lambda _: Answer(status=200, body=worlds.COMMITS[2]),
     )
     for event in release.execute(one, ready(worlds.digests(2))):
         if isinstance(event, events.Noticed):

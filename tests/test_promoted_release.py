@@ -12,6 +12,7 @@ from deploylib import config, events, ledger, release
 from deploylib.checkout import Checkout
 from deploylib.errors import ConfigError, ContractError, RefusedError
 from deploylib.images import promotion
+from deploylib.serving import Answer
 from tests.fakes import world as worlds
 from tests.fakes.account import FakeAccount
 
@@ -107,7 +108,7 @@ def copied(one: release.Release) -> Generator[events.Event, None, dict[str, str]
 
 def test_release_is_of_the_commit_that_completed_whatever_is_checked_out(two: Two) -> None:
     serving = config.Serving(path="/version", contains="{commit}", timeout_seconds=10)
-    one = replace(two.propose(serving=serving), get=lambda _: (200, worlds.COMMITS[2]))
+    one = replace(two.propose(serving=serving), get=lambda _: Answer(status=200, body=worlds.COMMITS[2]))
     assert (one.plan.commit, one.plan.dirty, one.recipes) == (worlds.COMMITS[2], False, ())
     assert str(one.plan.origin) == "dev 2"
     assert any("HEAD is ffffffffffff" in notice for notice in one.plan.notices)

@@ -16,6 +16,7 @@ from deploylib.errors import (
     RolledBackError,
     SupersededError,
 )
+from deploylib.serving import Answer
 from tests.fakes import world as worlds
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def planned(world: World, number: int = 1) -> plan.Plan:
 def refreshing(world: World, *chosen: str, every: bool = False, **changes: Any) -> release.Release:
     environment = worlds.environment(**changes)
     proposed = release.propose_restart(environment, world.account, chosen, every=every, clock=world.clock)
-    return replace(proposed, get=lambda _: (200, "whatever commit"))
+    return replace(proposed, get=lambda _: Answer(status=200, body="whatever commit"))
 
 
 def actions(found: plan.Plan) -> list[tuple[str, str, str]]:

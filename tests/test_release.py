@@ -18,6 +18,7 @@ from deploylib.errors import (
     RolledBackError,
     SupersededError,
 )
+from deploylib.serving import Answer
 from tests.fakes import world as worlds
 from tests.fakes.clock import interrupt
 from tests.fakes.services import Habits
@@ -52,7 +53,7 @@ def proposed(world: World, number: int = 2, **changes: Any) -> release.Release:
         account=world.account,
         clock=world.clock,
         observed_at=world.clock.monotonic(),
-        get=lambda _: (200, worlds.COMMITS[number]),
+        get=lambda _: Answer(status=200, body=worlds.COMMITS[number]),
     )
 
 
@@ -431,9 +432,9 @@ def test_release_that_does_not_answer_is_not_called_done() -> None:
     one = proposed(world, serving=serving)
     asked: list[str] = []
 
-    def old(url: str, /) -> tuple[int, str]:
+    def old(url: str, /) -> Answer:
         asked.append(url)
-        return 200, worlds.COMMITS[1]
+        return Answer(status=200, body=worlds.COMMITS[1])
 
     _, failure = failing(replace(one, get=old), NotRestoredError)
     assert "does not show" in str(failure)
@@ -445,7 +446,7 @@ def test_release_of_services_that_are_scaled_to_zero_proves_nothing_and_says_so(
     world.update("web", desiredCount=0)
     world.settle()
     serving = config.Serving(path="/version", timeout_seconds=10)
-    seen = run(replace(proposed(world, serving=serving, migration=None), get=lambda _: (503, "")))
+    seen = run(replace(proposed(world, serving=serving, migration=None), get=lambda _: Answer(status=503)))
     assert kinds(seen)[-2:] == ["Noticed", "Completed"]
 
 
@@ -620,7 +621,7 @@ def test_what_runs_although_no_release_of_it_completed_is_proved_and_recorded() 
     assert kinds(run(one, 1)) == ["Began", "Served", "Completed"]
     assert wrote(world) == ()
     assert recorded(world).services == {one.key: one.based_on for one in made.services}
-    silent = replace(one, get=lambda _: (503, ""))
+    silent = replace(one, get=lambda _: Answer(status=503))
     with pytest.raises(NotRestoredError):
         run(silent, 1)
     assert recorded(world).verdict == "not restored"

@@ -172,11 +172,11 @@ class Visitor:
     def _visit(self) -> None:
         while not self._stop.is_set():
             try:
-                status, body = serving.fetch(self.url)
+                answer = serving.fetch(self.url)
             except OSError as error:
                 self.failures.append(repr(error))
                 continue
             self.answers += 1
-            if status != 200:
-                self.failures.append(f"{status} {body[:80]}")
-            self.bodies.add(body)
+            if answer.status != 200:
+                self.failures.append(f"{answer.status} {answer.body[:80]}")
+            self.bodies.add(answer.body)

@@ -45,7 +45,7 @@ def documents(text: str) -> dict[str, Any]:
 
 def answers(project: Project) -> bool:
     (url,) = re.findall(r"http://\S+\.alb\.localhost:\d+", project.inv("local.status").out)
-    return serving.fetch(url)[0] == 200
+    return serving.fetch(url).status == 200
 
 
 def test_images_that_nobody_needs_go_and_all_others_stay(project: Project) -> None:

@@ -85,9 +85,9 @@ def test_a_static_program_is_released_in_an_empty_image(clock: Project) -> None:
     assert "image base" not in ran.out
 
     address = url(clock)
-    assert json.loads(serving.fetch(f"{address}/version")[1]) == {"commit": clock.head}
-    status, body = serving.fetch(f"{address}/?zone=Asia/Tokyo")
-    assert (status, "+09:00" in body) == (200, True), body
+    assert json.loads(serving.fetch(f"{address}/version").body) == {"commit": clock.head}
+    answer = serving.fetch(f"{address}/?zone=Asia/Tokyo")
+    assert (answer.status, "+09:00" in answer.body) == (200, True), answer.body
     made = image(address)
     assert len(made["RootFS"]["Layers"]) == 1
     assert made["Size"] < SMALL

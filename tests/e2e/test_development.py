@@ -71,7 +71,7 @@ def await_page(url: str, wanted: Callable[[str], bool]) -> str:
     deadline, body = time.monotonic() + SECONDS, ""
     while time.monotonic() < deadline:
         try:
-            _, body = serving.fetch(url)
+            body = serving.fetch(url).body
         except OSError as error:
             body = repr(error)
         if wanted(body):

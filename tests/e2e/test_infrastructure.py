@@ -49,7 +49,7 @@ def service(account: Account, name: str) -> dict[str, Any]:
 
 def page(project: Project) -> str:
     (url,) = re.findall(r"http://\S+\.alb\.localhost:\d+", project.inv("local.status").out)
-    return serving.fetch(url)[1]
+    return serving.fetch(url).body
 
 
 def settled(account: Account, name: str) -> None:

@@ -80,7 +80,7 @@ def updated(project: Project, since: int) -> bool:
 def served(project: Project) -> str:
     found = re.search(r"http://\S+\.alb\.localhost:\d+", project.inv("local.status").out)
     assert found
-    return serving.fetch(f"{found[0]}/version")[1]
+    return serving.fetch(f"{found[0]}/version").body
 
 
 @pytest.fixture

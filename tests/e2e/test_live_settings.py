@@ -62,7 +62,7 @@ def test_a_setting_from_its_absence_to_its_second_value(project: Project) -> Non
     project.inv("params.set", "GREETING", *LOCAL, typed="Good evening\n")
     assert project.inv("params.get", "GREETING", *LOCAL, "--reveal").out == "Good evening\n"
     project.inv("deploy", *YES)
-    assert "Good evening" in serving.fetch(address)[1]
+    assert "Good evening" in serving.fetch(address).body
     assert "inv refresh" not in project.inv("deploy", *YES).out
     project.inv("params.rm", "GREETING", *YES, expect=3)
 
@@ -72,13 +72,13 @@ def test_a_setting_from_its_absence_to_its_second_value(project: Project) -> Non
     said = project.inv("deploy", *YES).out
     assert "Nothing to do" in said
     assert "web: GREETING changed since its tasks started: inv refresh --env local" in said
-    assert "Good evening" in serving.fetch(address)[1], "tasks read their settings at their start only"
+    assert "Good evening" in serving.fetch(address).body, "tasks read their settings at their start only"
 
     before = len(project.api_calls())
     with Visitor(url=f"{address}/version") as visitor:
         project.inv("refresh", *YES)
     assert visitor.failures == []
     assert writes(project, before) == ["UpdateService"]
-    assert "Good night" in serving.fetch(address)[1]
+    assert "Good night" in serving.fetch(address).body
     assert "Nothing to do" in project.inv("refresh", *YES).out
     assert "inv refresh" not in project.inv("deploy", *YES).out

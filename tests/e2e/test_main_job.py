@@ -35,9 +35,9 @@ def url(project: Project) -> str:
 
 
 def page(project: Project, path: str = "/") -> str:
-    status, body = serving.fetch(url(project) + path)
-    assert status == 200, body
-    return body
+    answer = serving.fetch(url(project) + path)
+    assert answer.status == 200, answer.body
+    return answer.body
 
 
 def containers(project: Project) -> set[str]:
