@@ -11,14 +11,14 @@ import inspect
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from deploylib import events
-from deploylib.report import board, lines, picture, sentences, wording
+from deploylib.report import board, interruption, lines, picture, sentences, wording
 from deploylib.report.console import FRAMES_PER_SECOND, cleaned, results
 from deploylib.report.failures import body
 
@@ -40,23 +40,32 @@ ECHO_WIDTH = 3  # a terminal echoes Ctrl-C as ^C behind the last line; were that
 class Show(Protocol):
     """Show one event."""
 
-    def __call__(self, event: events.Event, /) -> None:
-        """Show it."""
+    def __call__(self, event: events.Event, /) -> str | None:
+        """Show it; return the answer if it is a question, and somebody gave one."""
+
+
+class Ask(Protocol):
+    """Ask what a Ctrl-C shall mean."""
+
+    def __call__(self, question: events.Question, /) -> str | None:
+        """Return the answer; None when there is nobody to give one."""
 
 
 def follow(
-    happening: Generator[events.Event, None, T],
+    happening: Generator[events.Event, Any, T],
     *,
     output: str = "text",
     console: Console | None = None,
     clock: Clock = time,
+    ask: Ask = interruption.asked,
 ) -> T:
     """Show each event of *happening* as it comes, and return what the generator returns.
 
-    What it raises is raised again after the display was closed. Events without a time get one.
+    A question is put to whoever sits at the terminal; the answer is sent into the generator. What that raises is
+    raised again after the display was closed. Events without a time get one.
     """
     started = clock.monotonic()
-    with _display(output, console, clock) as show:
+    with _display(output, console, clock, ask) as show:
         return _drained(happening, lambda event: show(_stamped(event, clock.monotonic() - started)))
 
 
@@ -74,34 +83,40 @@ def transcript(
     return Group(*above, picture.drawn(board.closed(state, now), now=now, width=width))
 
 
-def _drained(happening: Generator[events.Event, None, T], show: Show) -> T:
+def _drained(happening: Generator[events.Event, Any, T], show: Show) -> T:
     """Run the generator to its end; what interrupts the showing is raised inside it, where it is known what to do."""
-    interruption: BaseException | None = None
+    interrupt: BaseException | None = None
+    answer: str | None = None
     while True:
         try:
             while True:  # within the `try`: a Ctrl-C may come between any two of these
-                event = happening.throw(interruption) if interruption else next(happening)
-                interruption = None
-                show(event)
+                event = happening.throw(interrupt) if interrupt else happening.send(answer)
+                interrupt = answer = None
+                answer = show(event)
         except StopIteration as end:
             value: T = end.value
             return value
         except BaseException as error:
             if inspect.getgeneratorstate(happening) == inspect.GEN_CLOSED:
                 raise
-            interruption = error
+            interrupt = error
 
 
 def _stamped(event: events.Event, seconds: float) -> events.Event:
     return event if event.at else replace(event, at=round(seconds, 3))
 
 
-def _display(output: str, console: Console | None, clock: Clock) -> AbstractContextManager[Show]:
+def _display(output: str, console: Console | None, clock: Clock, ask: Ask) -> AbstractContextManager[Show]:
     if output == "json":
-        return contextlib.nullcontext(lambda event: lines.write(lines.document(event)))
+        return contextlib.nullcontext(_written)
     console = console or results()
     console.line()  # apart from the plan
-    return _Moving(console, clock) if console.is_interactive else contextlib.nullcontext(_Plain(console))
+    return _Moving(console, clock, ask) if console.is_interactive else contextlib.nullcontext(_Plain(console, ask))
+
+
+def _written(event: events.Event) -> None:
+    """Write *event* as a JSON line; a machine is asked nothing."""
+    lines.write(lines.document(event))
 
 
 def _next(state: board.Board, event: events.Event, width: int) -> tuple[board.Board, list[RenderableType]]:
@@ -116,16 +131,18 @@ def _next(state: board.Board, event: events.Event, width: int) -> tuple[board.Bo
 class _Plain:
     """Lines with the seconds in front, one for each change."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, ask: Ask) -> None:
         self._console = console
+        self._ask = ask
         self._told: dict[tuple[str, str], str] = {}
 
-    def __call__(self, event: events.Event) -> None:
+    def __call__(self, event: events.Event) -> str | None:
         for text in self._changes(event) if isinstance(event, events.Progressed) else (sentences.sentence(event),):
             if text:
                 self._print(text, event.at)
         if isinstance(event, events.RolloutFailed):
             self._detail(event)
+        return self._ask(event) if isinstance(event, events.Question) else None
 
     def _changes(self, event: events.Progressed) -> Iterator[str]:
         for one in event.services:
@@ -151,13 +168,15 @@ class _Plain:
 class _Moving:
     """The board at the bottom of a terminal, and what passes by above it."""
 
-    def __init__(self, console: Console, clock: Clock) -> None:
+    def __init__(self, console: Console, clock: Clock, ask: Ask) -> None:
         self._console = console
         self._clock = clock
+        self._ask = ask
         self._started = clock.monotonic()
         self._state = board.Board()
         self._above: list[RenderableType] = []
         self._lock = threading.Lock()
+        self._drawing = threading.Lock()
         self._over = threading.Event()
         self._painter = threading.Thread(target=self._paint, name="display", daemon=True)
         self._live = Live(self, console=console, auto_refresh=False)
@@ -181,11 +200,30 @@ class _Moving:
         shown = self._state if self._over.is_set() else board.fitting(self._state, console.height)
         yield from console.render(picture.drawn(shown, now=self._seconds(), width=options.max_width), options)
 
-    def _show(self, event: events.Event) -> None:
+    def _show(self, event: events.Event) -> str | None:
+        self._take(event)
+        if not isinstance(event, events.Question):
+            return None
+        with self._paused():
+            return self._ask(event)
+
+    def _take(self, event: events.Event) -> None:
         state, passed = _next(self._state, event, self._width())
         with self._lock:
             self._state = state
             self._above += passed
+
+    @contextlib.contextmanager
+    def _paused(self) -> Iterator[None]:
+        """Leave the board as it is, and draw it anew below whatever is said in between."""
+        self._flush()
+        with self._drawing:
+            self._live.stop()
+            try:
+                yield
+            finally:
+                self._live.vertical_overflow = "ellipsis"  # stopping had set it to "visible"
+                self._live.start()
 
     def _width(self) -> int:
         return max(1, self._console.width - ECHO_WIDTH)
@@ -199,9 +237,10 @@ class _Moving:
 
     def _flush(self) -> None:
         """Print what has passed by since the last time, and draw the board anew below it."""
-        with self._lock:
-            above, self._above = self._above, []
-        if above:
-            self._console.print(Group(*above), width=self._width())
-        else:
-            self._live.refresh()
+        with self._drawing:
+            with self._lock:
+                above, self._above = self._above, []
+            if above:
+                self._console.print(Group(*above), width=self._width())
+            else:
+                self._live.refresh()
