@@ -1,11 +1,13 @@
 """The ledger: every release that began, and how it ended, in the account that it went to.
 
-An item is written before the first write of a release, with the verdict `running`, and its end when it ends: a run
-that was killed leaves `running`, which is the truth. Numbers come from one atomic counter, so no two releases have the
-same; one that was drawn by a run that died before its item was written stays unused.
+An item is written before the first write of a release, with the verdict `running`, again at each step (`note`), and
+with its end when it ends: a run that was killed leaves `running` and what it had done, which is the truth. Numbers come
+from one atomic counter, so no two releases have the same; one that was drawn by a run that died before its item was
+written stays unused.
 
 The DynamoDB table has `kind` (S) as its hash key and `number` (N) as its range key: kind `release` are the releases,
-kind `counter` (number 0) is the last number drawn. Attributes that this version does not know are left alone.
+kind `counter` (number 0) is the last number drawn, kind `lock` (number 0) the lease (lease.py). Attributes that this
+version does not know are left alone.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from deploylib.errors import AwsError, ContractError
+from deploylib.errors import AwsError, ContractError, SupersededError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +29,7 @@ Verdict = Literal["running", "completed", "rolled back", "not restored", "supers
 Action = Literal["release", "rollback"]
 
 RELEASE, COUNTER = "release", "counter"
+CONDITION_FAILED = "ConditionalCheckFailedException"
 PAGE = 25
 TEXTS = (
     *("release", "commit", "environment", "by", "started_at", "ended_at", "verdict", "reason", "origin", "base"),
@@ -86,6 +89,24 @@ class Entry:
     owner: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """The newest release that *completed*, and all that began *since*, newest first."""
+
+    since: tuple[Entry, ...]
+    completed: Entry | None
+
+    @property
+    def newest(self) -> Entry | None:
+        """The newest release, however it ended."""
+        return self.since[0] if self.since else self.completed
+
+    @property
+    def unfinished(self) -> tuple[Entry, ...]:
+        """Those without an end, newest first. An older one no longer tells what is there: something completed since."""
+        return tuple(one for one in self.since if one.verdict == RUNNING)
+
+
 def begin(dynamodb: DynamoDBClient, table: str, entry: Entry, *, clock: Clock) -> Entry:
     """Write that *entry* begins now, and return it with its number.
 
@@ -105,20 +126,43 @@ def finish(dynamodb: DynamoDBClient, table: str, entry: Entry, *, clock: Clock) 
     Only what still runs can end: of two that say how, the first is believed. Raises `AwsError` otherwise.
     """
     ended = replace(entry, ended_at=_now(clock))
-    values = {name: value for name, value in _item(ended).items() if name not in ("kind", "number")}
-    new = {f":{name}": value for name, value in values.items()}
     try:
-        dynamodb.update_item(
-            TableName=table,
-            Key=_key(RELEASE, entry.number),
-            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-            ConditionExpression="#verdict = :running",
-            ExpressionAttributeNames={f"#{name}": name for name in values},
-            ExpressionAttributeValues={**new, ":running": {"S": RUNNING}},
-        )
+        _write_running(dynamodb, table, ended)
     except AwsError as error:
         _forgive_repetition(dynamodb, table, ended, error)
     return ended
+
+
+def note(dynamodb: DynamoDBClient, table: str, entry: Entry) -> None:
+    """Write *entry*, which still runs, as it is now: how far it is, what it has made so far.
+
+    Raises `SupersededError` when somebody has written its end: nothing may be done in its name any more.
+    """
+    try:
+        _write_running(dynamodb, table, entry)
+    except AwsError as error:
+        if error.code != CONDITION_FAILED:
+            raise
+        found = numbered(dynamodb, table, entry.number)
+        how = f"{found.verdict} ({found.reason})" if found else "gone"
+        raise SupersededError(
+            f"somebody else has ended release {entry.number}: it is {how}",
+            hint=f"inv history --env {entry.environment}",
+        ) from error
+
+
+def _write_running(dynamodb: DynamoDBClient, table: str, entry: Entry) -> None:
+    """Write *entry* over what the ledger has of it, as long as that runs."""
+    values = {name: value for name, value in _item(entry).items() if name not in ("kind", "number")}
+    new = {f":{name}": value for name, value in values.items()}
+    dynamodb.update_item(
+        TableName=table,
+        Key=_key(RELEASE, entry.number),
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+        ConditionExpression="#verdict = :running",
+        ExpressionAttributeNames={f"#{name}": name for name in values},
+        ExpressionAttributeValues={**new, ":running": {"S": RUNNING}},
+    )
 
 
 def entries(dynamodb: DynamoDBClient, table: str, *, limit: int = PAGE) -> tuple[Entry, ...]:
@@ -134,12 +178,23 @@ def completed(dynamodb: DynamoDBClient, table: str, *, limit: int = PAGE) -> tup
 
 def last(dynamodb: DynamoDBClient, table: str) -> tuple[Entry | None, Entry | None]:
     """Return the newest release, and the newest that completed; one call when that is not long ago."""
-    newest = None
+    found = recent(dynamodb, table)
+    return found.newest, found.completed
+
+
+def unfinished(dynamodb: DynamoDBClient, table: str) -> tuple[Entry, ...]:
+    """Return the releases without an end that began after the last one that completed, newest first."""
+    return recent(dynamodb, table).unfinished
+
+
+def recent(dynamodb: DynamoDBClient, table: str) -> Recent:
+    """Return what is to know of the last releases; one call when one of the last few completed."""
+    since: list[Entry] = []
     for entry in _newest_first(dynamodb, table, page=PAGE):
-        newest = newest or entry
         if entry.verdict == COMPLETED:
-            return newest, entry
-    return newest, None
+            return Recent(since=tuple(since), completed=entry)
+        since.append(entry)
+    return Recent(since=tuple(since), completed=None)
 
 
 def numbered(dynamodb: DynamoDBClient, table: str, number: int) -> Entry | None:
@@ -187,7 +242,7 @@ def _draw(dynamodb: DynamoDBClient, table: str) -> int:
 
 def _forgive_repetition(dynamodb: DynamoDBClient, table: str, entry: Entry, error: AwsError) -> None:
     """Raise *error*, unless the ledger has just this: boto3 repeats a call whose answer was lost."""
-    if error.code != "ConditionalCheckFailedException" or numbered(dynamodb, table, entry.number) != entry:
+    if error.code != CONDITION_FAILED or numbered(dynamodb, table, entry.number) != entry:
         raise error
 
 

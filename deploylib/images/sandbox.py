@@ -12,21 +12,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-import platform
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from deploylib.errors import ImageError
-from deploylib.toolchain import recorded_process
 from deploylib.toolchain.engine_api import CONFLICT, NOT_FOUND, EngineRefusedError
 from deploylib.toolchain.os_image import CHECKOUT_LABEL
-from deploylib.toolchain.recorded_process import RecordedProcess
+from deploylib.toolchain.recorded_process import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +32,6 @@ if TYPE_CHECKING:
 LABEL_APP = "deploylib.test.app"
 LABEL_RUN = "deploylib.test.run"
 LABEL_OWNER = "deploylib.test.owner"
-FOREIGN_SECONDS = 24 * 3600.0
 AT_ONCE = 8
 ROUNDS = 5
 LAST_LINES = 20
@@ -49,35 +44,6 @@ class SandboxClosedError(ImageError):
 
     def __init__(self) -> None:
         super().__init__("the containers of the test were removed while it ran")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    """The process that made something: number, boot and start, and the space in which its number counts."""
-
-    process: RecordedProcess
-    space: str
-
-    @classmethod
-    def this(cls) -> Owner:
-        """Return this process."""
-        return cls(process=recorded_process.record(os.getpid()), space=_space())
-
-    @classmethod
-    def read(cls, label: str) -> Owner | None:
-        """Return the owner that *label* names, None when it is not one of ours."""
-        pid, _, rest = label.partition("|")
-        space, _, started = rest.partition("|")
-        return cls(process=RecordedProcess(pid=int(pid), started=started), space=space) if pid.isdecimal() else None
-
-    def __str__(self) -> str:
-        return f"{self.process.pid}|{self.space}|{self.process.started}"
-
-    def gone(self, *, age_seconds: float) -> bool:
-        """Whether it has ended; of one that cannot be looked for only *age_seconds* tells."""
-        if self.space != _space():
-            return age_seconds > FOREIGN_SECONDS
-        return not recorded_process.is_alive(self.process)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,15 +187,6 @@ class Sandbox:
             "NetworkingConfig": {"EndpointsConfig": {self._network: {"Aliases": [wanted.name]}}},
             **({"Cmd": list(wanted.command)} if wanted.command else {}),
         }
-
-
-def _space() -> str:
-    """Return what tells the numbers of this machine's processes (of this container's) from those of another."""
-    numbers, boot = Path("/proc/self/ns/pid"), Path("/proc/sys/kernel/random/boot_id")
-    try:
-        return f"{boot.read_text(encoding='ascii').strip()} {numbers.readlink()}"
-    except OSError:  # no Linux
-        return platform.node()
 
 
 def labels(app: str, run: str, owner: Owner, *, checkout: str = "") -> dict[str, str]:

@@ -26,10 +26,11 @@ from deploylib import process
 from deploylib.errors import ContractError, ImageError, ToolMissingError
 from deploylib.events import ImageTested, ImageTestLogged, ImageTestStarted
 from deploylib.images import dependencies, gate, pulling, sandbox
-from deploylib.images.sandbox import Container, Owner, Sandbox
+from deploylib.images.sandbox import Container, Sandbox
 from deploylib.toolchain import engine as engines
 from deploylib.toolchain.engine_api import EngineTimeoutError
 from deploylib.toolchain.os_image import checkout_id
+from deploylib.toolchain.recorded_process import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -1,9 +1,10 @@
-"""A process of ours that outlives us: found again by its id *and* its start, so that a recycled id is never killed."""
+"""Processes found again by their id *and* their start: a recycled id is never killed, nor taken for one that died."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import subprocess
 import time
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from deploylib.clock import Clock
 
 POLL_SECONDS = 0.02
+FOREIGN_SECONDS = 24 * 3600.0
 _children: list[subprocess.Popen[bytes]] = []  # Python complains of a running child that nobody holds
 
 
@@ -28,6 +30,51 @@ class RecordedProcess:
 
     pid: int
     started: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The process that made something: number, boot and start, and the space in which its number counts."""
+
+    process: RecordedProcess
+    space: str
+
+    @classmethod
+    def this(cls) -> Owner:
+        """Return this process."""
+        return cls(process=record(os.getpid()), space=_space())
+
+    @classmethod
+    def read(cls, label: str) -> Owner | None:
+        """Return the owner that *label* names, None when it is not one of ours."""
+        pid, _, rest = label.partition("|")
+        space, _, started = rest.partition("|")
+        return cls(process=RecordedProcess(pid=int(pid), started=started), space=space) if pid.isdecimal() else None
+
+    def __str__(self) -> str:
+        return f"{self.process.pid}|{self.space}|{self.process.started}"
+
+    def gone(self, *, age_seconds: float) -> bool:
+        """Whether it has ended; of one that cannot be looked for only *age_seconds* tells."""
+        if self.space != _space():
+            return age_seconds > FOREIGN_SECONDS
+        return not is_alive(self.process)
+
+    def provably_gone(self) -> bool:
+        """Whether it was a process of this very boot and space of process numbers, and has certainly ended."""
+        return " pid:[" in self.space and self.space == _space() and not is_alive(self.process) and self._is_visible()
+
+    def _is_visible(self) -> bool:
+        """Whether its number can be looked up: a /proc that hides what others run shows no process there."""
+        if os.access(f"/proc/{self.process.pid}/stat", os.R_OK):
+            return True
+        try:
+            os.kill(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
 
 
 def start_detached(
@@ -107,3 +154,12 @@ def _start_by_ps(pid: int) -> str:
     line = process_door.run(("ps", "-o", "stat=,lstart=", "-p", str(pid)), env={"LC_ALL": "C"}, ok=(0, 1)).stdout
     state, _, start = line.strip().partition(" ")
     return "" if state.startswith("Z") else start.strip()
+
+
+def _space() -> str:
+    """Return what tells the numbers of this machine's processes (of this container's) from those of another."""
+    numbers, boot = Path("/proc/self/ns/pid"), Path("/proc/sys/kernel/random/boot_id")
+    try:
+        return f"{boot.read_text(encoding='ascii').strip()} {numbers.readlink()}"
+    except OSError:  # no Linux
+        return platform.node()

@@ -9,10 +9,10 @@ import pytest
 
 from deploylib.errors import ImageError
 from deploylib.images import sandbox
-from deploylib.images.sandbox import Container, Owner, Sandbox
+from deploylib.images.sandbox import Container, Sandbox
 from deploylib.toolchain import recorded_process
 from deploylib.toolchain.engine_api import EngineTimeoutError
-from deploylib.toolchain.recorded_process import RecordedProcess
+from deploylib.toolchain.recorded_process import Owner, RecordedProcess
 from tests.images.container_engine import MADE, ContainerEngine, Program
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from deploylib.contract import Contract, ServiceContract
 from deploylib.errors import ContractError, ImageError
 from deploylib.events import Event, ImageTested, ImageTestLogged, ImageTestStarted
 from deploylib.images import sandbox, testing
-from deploylib.images.sandbox import Container, Owner, Sandbox
+from deploylib.images.sandbox import Container, Sandbox
+from deploylib.toolchain.recorded_process import Owner
 from tests.fakes.clock import FakeClock
 from tests.images.container_engine import ContainerEngine, Program
 from tests.images.kitchen import environment
