@@ -105,61 +105,9 @@ def _raise_file_limit() -> None:
 
 def _mend(chosen: Settings, engine: Engine, addresses: tuple[str, ...]) -> None:
     # MiniStack reads the environment when it is imported: not before now.
-    from ministack.core import container_reaper
+    from deploylib.localaws.extension.mending import mend
 
-    from deploylib.localaws.extension import (
-        access,
-        alarms,
-        caches,
-        callers,
-        databases,
-        discovery,
-        logs,
-        network,
-        observation,
-        operations,
-        repositories,
-        scaling,
-        shutdown,
-        targets,
-    )
-    from deploylib.localaws.extension import addresses as names
-    from deploylib.localaws.extension.calls import CallLog
-    from deploylib.localaws.extension.images import Images
-    from deploylib.localaws.extension.services import Scheduler, service_of
-    from deploylib.localaws.extension.tasks import Runs, World
-
-    @patching.wrap(container_reaper, "own_labels(service, extra)")
-    def labelled(original: object, service: str, **extra: object) -> dict[str, str]:
-        return {**original(service, **extra), **chosen.labels}  # type: ignore[operator]  # MiniStack has no types
-
-    book, scheduler = targets.Book(chosen.drain_max_seconds), Scheduler(chosen)
-    world = World(
-        settings=chosen,
-        engine=engine,
-        images=Images(engine, chosen.port),
-        book=book,
-        service_of=service_of,
-        changed=scheduler.changed,
-        failed=scheduler.failed,
-        unhealthy=scheduler.unhealthy,
-    )
-    runs = scheduler.runs = Runs(world)
-    operations.install(engine, scheduler, runs)
-    targets.install(book)
-    names.install(chosen)
-    repositories.install()
-    databases.install(chosen, engine, addresses)
-    alarms.install()
-    caches.install()
-    discovery.install()
-    network.install()
-    logs.install()
-    scaling.install()
-    access.install()
-    callers.install(chosen.instance)
-    observation.install(CallLog(chosen.calls_file))
-    shutdown.install(engine, scheduler, runs, keep_volumes=chosen.state_dir is not None)
+    scheduler, runs = mend(chosen, engine, addresses)
     threading.Thread(target=scheduler.run, name="scheduler", daemon=True).start()
     threading.Thread(target=engine.follow_exits, args=(runs.wake, runs.wake_all), name="exits", daemon=True).start()
 

@@ -81,10 +81,24 @@ def _asked(call: Call) -> tuple[Check, ...]:
     if action is None:
         return ()
     where = Where(account=responses.get_account_id(), region=extract_region(call.headers))
-    known = authorization.checks(call.service, action.partition(":")[2], _request(call.body), where)
+    known = authorization.checks(call.service, action.partition(":")[2], _whole(call), where)
     if known is not None:
         return known
     return (Check(action=action, resource=iam_actions.extract_resource_arn(*routed, where.region, where.account)),)
+
+
+def _whole(call: Call) -> dict[str, Any]:
+    """Return the request: its body and, for a schedule, what stands in the path and the query."""
+    request = _request(call.body)
+    if call.service != "scheduler":
+        return request
+    kind, _, name = call.path.strip("/").partition("/")
+    group = call.parameters.get("groupName") or request.get("GroupName")
+    return {
+        **request,
+        "Name": name if kind == "schedules" else "",
+        "GroupName": group[0] if isinstance(group, list) else group,
+    }
 
 
 def _request(body: bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Request = Mapping[str, Any]
 
-TASKS = "ecs-tasks.amazonaws.com"
+TASKS, SCHEDULER = "ecs-tasks.amazonaws.com", "scheduler.amazonaws.com"
 EVERYTHING = "*"
 
 
@@ -86,7 +86,10 @@ def _ecs_resources(operation: str, request: Request, cluster: str) -> list[str]:
         "UpdateService": ("service", (request.get("service", ""),)),
         "DescribeTasks": ("task", request.get("tasks", ())),
         "StopTask": ("task", (request.get("task", ""),)),
+        "ListServiceDeployments": ("service", (request.get("service", ""),)),
     }
+    if operation in {"DescribeServiceDeployments", "StopServiceDeployment"}:
+        return [*request.get("serviceDeploymentArns", ()), *filter(None, [request.get("serviceDeploymentArn")])]
     if operation == "RunTask":
         definition = str(request.get("taskDefinition", ""))
         return [definition if definition.startswith("arn:") else f"task-definition/{definition}"]
@@ -131,10 +134,19 @@ def _dynamodb(operation: str, request: Request, where: Where) -> Iterator[Check]
     yield Check(action=f"dynamodb:{operation}", resource=where.arn("dynamodb", f"table/{table}"))
 
 
+def _scheduler(operation: str, request: Request, where: Where) -> Iterator[Check]:
+    """Ask about one schedule; who writes a target hands its role to the scheduler."""
+    named = f"{request.get('GroupName') or 'default'}/{request.get('Name') or '*'}"
+    yield Check(action=f"scheduler:{operation}", resource=where.arn("scheduler", f"schedule/{named}"))
+    if role := (request.get("Target") or {}).get("RoleArn"):
+        yield Check(action="iam:PassRole", resource=str(role), keys={"iam:PassedToService": SCHEDULER})
+
+
 SERVICES: Mapping[str, Callable[[str, Request, Where], Iterator[Check]]] = {
     "ecs": _ecs,
     "ecr": _ecr,
     "ssm": _ssm,
     "logs": _logs,
     "dynamodb": _dynamodb,
+    "scheduler": _scheduler,
 }

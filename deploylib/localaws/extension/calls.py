@@ -40,6 +40,8 @@ S3_ACTIONS = {
     ("HEAD", S3_OBJECT): "HeadObject",
 }
 
+SCHEDULE_ACTIONS = {"GET": "GetSchedule", "PUT": "UpdateSchedule", "POST": "CreateSchedule", "DELETE": "DeleteSchedule"}
+
 
 def is_write(service: str, action: str) -> bool:
     """Say whether an *action* such as `UpdateService` or `PUT bucket?policy` changes anything."""
@@ -57,6 +59,8 @@ def action_of(service: str, method: str, path: str, headers: Mapping[str, str], 
         return target.rpartition(".")[2]
     if action := parameters.get("Action"):
         return str(action[0] if isinstance(action, list) else action)
+    if service == "scheduler" and path.startswith("/schedules/"):
+        return SCHEDULE_ACTIONS.get(method, f"{method} {path}")
     return s3_action(method, path, parameters) if service == "s3" else f"{method} {path}"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core.responses import request_scope
 from ministack.services import ecs, s3, ssm
 
-from deploylib.localaws.extension import patching
+from deploylib.localaws.extension import history, patching
 from deploylib.localaws.extension.record import Stop
 from deploylib.localaws.extension.vitals import SCHEDULER
 
@@ -141,7 +141,10 @@ def _created(original: Operation, data: Data) -> Any:
         return ecs.error_response_json("InvalidParameterException", message, 400)
     if refusal := _bad_definition(data):
         return refusal
-    return _rewritten(original(data), _service(data, data.get("serviceName")), data)
+    answer, made = original(data), _service(data, data.get("serviceName"))
+    if made is not service and made is not None:
+        history.begin(made, ecs._primary_deployment(made), None, now=ecs._iso())
+    return _rewritten(answer, made, data)
 
 
 def _updated(original: Operation, data: Data) -> Any:
@@ -152,10 +155,12 @@ def _updated(original: Operation, data: Data) -> Any:
         return ecs.error_response_json("ServiceNotActiveException", "Service was not ACTIVE.", 400)
     if refusal := _bad_definition(data):
         return refusal
-    known = len(service["events"])
+    known, before = len(service["events"]), ecs._primary_deployment(service)
     answer = original(data)
     # MiniStack tells of draining one task at every update.
     del service["events"][: len(service["events"]) - known]
+    if (primary := ecs._primary_deployment(service)) is not before:
+        history.begin(service, primary, before, now=ecs._iso())
     return _rewritten(answer, service, data)
 
 

@@ -62,6 +62,19 @@ def wrap(owner: Any, signature: str) -> Callable[[Callable[..., Any]], Callable[
     return install
 
 
+def answer(owner: Any, action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let the decorated function answer an *action* that MiniStack does not know."""
+    table = next((getattr(owner, name) for name in TABLES if hasattr(owner, name)), None)
+    if table is None or action in table:
+        raise IncompatibleEmulatorError(f"{_named(owner)} has no table of actions, or has {action} already")
+
+    def install(function: Callable[..., Any]) -> Callable[..., Any]:
+        table[action] = function
+        return function
+
+    return install
+
+
 def _expected(owner: Any, signature: str) -> tuple[str, Callable[..., Any]]:
     name = signature.partition("(")[0]
     require(owner, name)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core.responses import get_account_id, get_region, new_uuid, request_scope
 from ministack.services import ecs
 
-from deploylib.localaws.extension import rollout
+from deploylib.localaws.extension import history, rollout
 from deploylib.localaws.extension.record import Stop
 from deploylib.localaws.extension.rollout import Stage, TaskView, Wanted
 from deploylib.localaws.extension.vitals import SCHEDULER
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 STARTING = ("PROVISIONING", "PENDING", "ACTIVATING")
 EVENTS_KEPT = 100
 FAILED_TO_START = "ECS deployment circuit breaker: tasks failed to start."
-ROLLING_BACK = "ECS deployment circuit breaker: rolling back to deploymentId {id}."
+BREAKER, STOPPED = "ECS deployment circuit breaker", "ECS deployment stopped"
+ROLLING_BACK = "{cause}: rolling back to deploymentId {id}."
 
 logger = logging.getLogger("localaws.services")
 
@@ -146,7 +147,10 @@ class Scheduler:
             return
         self._break_circuit(key, service, primary)
         self._move(key, service, tasks)
-        _count(service, _tasks_of(service))
+        tasks = _tasks_of(service)
+        _count(service, tasks)
+        primary = ecs._primary_deployment(service)
+        history.settle(service, primary, drained=_only_of(tasks, primary), now=ecs._iso())
         self._prune(key, service)
 
     def _move(self, key: str, service: dict[str, Any], tasks: list[dict[str, Any]]) -> None:
@@ -245,13 +249,25 @@ class Scheduler:
             or failures < ecs._circuit_breaker_threshold(service)
         ):
             return
-        _update(
-            primary, rolloutState="FAILED", rolloutStateReason=FAILED_TO_START, desiredCount=0, _failed_at=time.time()
-        )
+        self._fail(key, primary, FAILED_TO_START)
         _event(service, f"(deployment {primary['id']}) deployment failed: tasks failed to start.")
-        self.nudge(key, self._settings.failed_kept_seconds)
         if breaker.get("rollback"):
-            _roll_back(service, primary)
+            _roll_back(service, primary, FAILED_TO_START, BREAKER)
+        else:
+            history.fail(service, FAILED_TO_START, now=ecs._iso())
+
+    def stop_deployment(self, service: dict[str, Any], reason: str) -> None:
+        """Go back to the last completed deployment because somebody asks for it."""
+        primary = ecs._primary_deployment(service)
+        key = f"{ecs._cluster_name_from_arn(service['clusterArn'])}/{service['serviceName']}"
+        self._fail(key, primary, reason)
+        _event(service, f"(deployment {primary['id']}) deployment stopped.")
+        _roll_back(service, primary, reason, STOPPED)
+        self.nudge(key)
+
+    def _fail(self, key: str, primary: dict[str, Any], reason: str) -> None:
+        _update(primary, rolloutState="FAILED", rolloutStateReason=reason, desiredCount=0, _failed_at=time.time())
+        self.nudge(key, self._settings.failed_kept_seconds)
 
     def _prune(self, key: str, service: dict[str, Any]) -> None:
         primary = ecs._primary_deployment(service)
@@ -269,10 +285,13 @@ class Scheduler:
         return rolling_back or time.time() - deployment.get("_failed_at", 0) < self._settings.failed_kept_seconds
 
 
-def _roll_back(service: dict[str, Any], failed: dict[str, Any]) -> None:
+def _roll_back(service: dict[str, Any], failed: dict[str, Any], reason: str, cause: str) -> None:
     """Make the last completed deployment primary again, under its own id; without one, nothing starts any more."""
     last = service.get("_last_completed")
-    if not last or last["id"] == failed["id"]:
+    if last and last["id"] == failed["id"]:
+        last = None
+    history.roll_back(service, reason, last, now=ecs._iso())
+    if not last:
         return
     restored = next((d for d in service["deployments"] if d["id"] == last["id"]), None) or copy.deepcopy(last)
     failed["status"] = "ACTIVE"
@@ -280,7 +299,7 @@ def _roll_back(service: dict[str, Any], failed: dict[str, Any]) -> None:
         restored,
         status="PRIMARY",
         rolloutState="IN_PROGRESS",
-        rolloutStateReason=ROLLING_BACK.format(id=last["id"]),
+        rolloutStateReason=ROLLING_BACK.format(cause=cause, id=last["id"]),
         desiredCount=service["desiredCount"],
         failedTasks=0,
     )
@@ -320,6 +339,12 @@ def _count(service: dict[str, Any], tasks: list[dict[str, Any]]) -> None:
         active = [task for task in own if _is_active(task)]
         record["runningCount"] = sum(task["lastStatus"] == "RUNNING" for task in active)
         record["pendingCount"] = sum(task["lastStatus"] in STARTING for task in active)
+
+
+def _only_of(tasks: list[dict[str, Any]], primary: dict[str, Any]) -> bool:
+    """Say whether every task that has not stopped belongs to the *primary* deployment."""
+    left = [task for task in tasks if task["lastStatus"] != "STOPPED"]
+    return all(task.get("_deployment_id") == primary["id"] for task in left)
 
 
 def _is_active(task: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from deploylib.localaws.extension.authorization import Check, Where
 
 HERE = Where(account="111122223333", region="eu-central-1")
 CLUSTER = {"ecs:cluster": "arn:aws:ecs:eu-central-1:111122223333:cluster/shop"}
+DEPLOYMENT = "arn:aws:ecs:eu-central-1:111122223333:service-deployment/shop/web/"
 ROLE = "arn:aws:iam::111122223333:role/shop-task"
 
 
@@ -67,6 +68,37 @@ def asked(service: str, operation: str, request: dict[str, Any]) -> list[tuple[s
             [("logs:GetLogEvents", "logs…log-group:/a:log-stream:b")],
         ),
         ("dynamodb", "Query", {"TableName": "releases"}, [("dynamodb:Query", "dynamodb…table/releases")]),
+        (
+            "ecs",
+            "ListServiceDeployments",
+            {"cluster": "shop", "service": "web"},
+            [("ecs:ListServiceDeployments", "ecs…service/shop/web")],
+        ),
+        (
+            "ecs",
+            "DescribeServiceDeployments",
+            {"serviceDeploymentArns": [f"{DEPLOYMENT}1", f"{DEPLOYMENT}2"]},
+            [
+                ("ecs:DescribeServiceDeployments", "ecs…service-deployment/shop/web/1"),
+                ("ecs:DescribeServiceDeployments", "ecs…service-deployment/shop/web/2"),
+            ],
+        ),
+        (
+            "ecs",
+            "StopServiceDeployment",
+            {"serviceDeploymentArn": f"{DEPLOYMENT}1"},
+            [("ecs:StopServiceDeployment", "ecs…service-deployment/shop/web/1")],
+        ),
+        ("scheduler", "GetSchedule", {"Name": "tidy"}, [("scheduler:GetSchedule", "scheduler…schedule/default/tidy")]),
+        (
+            "scheduler",
+            "UpdateSchedule",
+            {"Name": "tidy", "GroupName": "shop", "Target": {"RoleArn": ROLE}},
+            [
+                ("scheduler:UpdateSchedule", "scheduler…schedule/shop/tidy"),
+                ("iam:PassRole", "iam::111122223333:role/shop-task"),
+            ],
+        ),
     ],
 )
 def test_each_call_asks_for_its_own_resources(
@@ -82,6 +114,11 @@ def test_the_keys_of_conditions_are_told() -> None:
     _, tagging, passing = authorization.checks("ecs", "RegisterTaskDefinition", registering, HERE) or ()
     assert tagging.keys == {"ecs:CreateAction": "RegisterTaskDefinition"}
     assert passing.keys == {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+
+
+def test_who_writes_a_schedule_hands_its_role_to_the_scheduler() -> None:
+    _, passing = authorization.checks("scheduler", "UpdateSchedule", {"Target": {"RoleArn": ROLE}}, HERE) or ()
+    assert passing.keys == {"iam:PassedToService": "scheduler.amazonaws.com"}
 
 
 def test_a_service_that_is_not_here_is_somebody_else_s_to_know() -> None:

@@ -72,6 +72,19 @@ def test_what_is_wrapped_can_be_wrapped_again(module: Any) -> None:
     assert asyncio.run(module.ask("/")) == "/!!"
 
 
+def test_an_action_that_the_emulator_does_not_know_gets_an_answer(module: Any) -> None:
+    @patching.answer(module, "Abort")
+    def abort(data: str) -> str:
+        return f"aborted {data}"
+
+    assert module._ACTION_MAP["Abort"]("x") == "aborted x"
+
+
+def test_an_action_that_the_emulator_has_learnt_is_refused(module: Any) -> None:
+    with pytest.raises(IncompatibleEmulatorError, match="has StopTask already"):
+        patching.answer(module, "StopTask")
+
+
 @pytest.mark.parametrize("decorate", [patching.replace, patching.wrap])
 def test_another_signature_is_refused_with_the_one_that_was_found(decorate: Any, module: Any) -> None:
     with pytest.raises(IncompatibleEmulatorError, match=r"emulator has stop\(task, reason\) where stop\(task\) was"):
