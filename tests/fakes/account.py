@@ -9,6 +9,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.dynamodb import FakeDynamo
 from tests.fakes.ecr import FakeEcr
 from tests.fakes.ecs import FakeEcs
+from tests.fakes.elbv2 import FakeElbv2
 from tests.fakes.iam import FakeIam
 from tests.fakes.logs import FakeLogs
 from tests.fakes.schedules import FakeEvents, FakeScheduler
@@ -50,6 +51,7 @@ class FakeAccount:
             calls=self.calls,
             log=self.log,
         )
+        self.elbv2 = FakeElbv2(self.clock, ecs=self.ecs, calls=self.calls, log=self.log)
 
     @property
     def writes(self) -> tuple[Call, ...]:
@@ -68,7 +70,18 @@ class FakeAccount:
 
     def restrict(self, policy: Policy) -> None:
         """From now on the caller may do what *policy* says, and nothing else."""
-        for client in (self.logs, self.sts, self.ssm, self.ecr, self.dynamodb, self.events, self.scheduler, self.ecs):
+        here = (
+            self.logs,
+            self.sts,
+            self.ssm,
+            self.ecr,
+            self.dynamodb,
+            self.events,
+            self.scheduler,
+            self.ecs,
+            self.elbv2,
+        )
+        for client in here:
             client.policy = policy
 
     def forget_calls(self) -> None:
