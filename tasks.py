@@ -16,7 +16,7 @@ atexit.register(gc.freeze)
 
 namespace = Collection(release.deploy, release.refresh)
 for name, tasks in {
-    "env": (env.list_, env.show, env.validate, env.doctor),
+    "env": (env.list_, env.show, env.validate, env.doctor, env.schema),
     "infra": (
         *(infra.bootstrap, infra.init, infra.plan, infra.apply, infra.destroy, infra.drift, infra.status),
         *(infra.output, infra.tf, infra.unlock, infra.check, infra.iam, infra.docs, infra.format_),

@@ -189,20 +189,20 @@ def _unfit_variables(root: Path, values: Mapping[str, Any]) -> list[tuple[tuple[
     folder = root / STACK
     if not (folder / "variables.tf").is_file():
         return []
-    declared = _declared(folder)
-    known = {key: value for key, value in values.items() if key in declared.attributes}
+    known_ones = declared(folder)
+    known = {key: value for key, value in values.items() if key in known_ones.attributes}
     return [
         *((("terraform", key), "is set by the tool itself") for key in values if key in AUTOMATIC_VARIABLES),
         *(
-            (("terraform", key), f"no variable {key!r} in {STACK}{stack.suggestion(key, declared.attributes)}")
+            (("terraform", key), f"no variable {key!r} in {STACK}{stack.suggestion(key, known_ones.attributes)}")
             for key in values
-            if key not in declared.attributes and key not in AUTOMATIC_VARIABLES
+            if key not in known_ones.attributes and key not in AUTOMATIC_VARIABLES
         ),
-        *stack.problems(known, declared, ("terraform",)),
+        *stack.problems(known, known_ones, ("terraform",)),
     ]
 
 
-def _declared(folder: Path) -> stack.Object:
+def declared(folder: Path) -> stack.Object:
     """Return the variables that are ours to set; a file of values beside them can set any, so then none has to be."""
     found = stack.read((folder / "variables.tf").read_text(encoding="utf-8", errors="replace"))
     set_elsewhere = found.attributes if any(folder.glob("*.tfvars*")) else AUTOMATIC_VARIABLES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from invoke import Context, task
 
 from deploylib.command import command
@@ -52,3 +54,22 @@ def doctor(c: Context, env: str = "", output: str = "text") -> None:
         rows = doctor.examine(doctor.Place(root=root(c)), env)
     report.health(rows, output=output)
     doctor.refuse_missing(rows, repeat=f"inv env.doctor --env {env}" if env else "inv env.doctor")
+
+
+@task(
+    name="schema",
+    help={
+        "part": "of one file of an environment: nothing is required",
+        "write": "write that to environments/schema.json, for editors",
+        "check": "exit 9 when that file is out of date; write nothing",
+    },
+)
+@command
+def schema(c: Context, part: bool = False, write: bool = False, check: bool = False) -> None:
+    """Print the JSON Schema of an environment."""
+    from deploylib.config import document
+
+    if write or check:
+        (document.check if check else document.write)(root(c))
+        return
+    sys.stdout.write(document.render(root(c), part=part))
