@@ -35,9 +35,10 @@ class LoadBalancer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledTask:
-    """One schedule of EventBridge: `schedule` is its name in the group `default`, `family` what a deploy writes.
+    """What starts tasks by itself: `schedule` is its name in the group `default`, `family` what a deploy writes.
 
-    A deploy sets the schedule to the revision that it registered, and enables it if `enabled` says so.
+    A deploy sets it to the revision that it registered, and enables it if `enabled` says so. Infrastructure that is not
+    of our Terraform may have a `rule` of the event bus `default` instead of a schedule.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
@@ -45,10 +46,11 @@ class ScheduledTask:
     name: str
     family: str
     template: str
-    schedule: str
     containers: Mapping[str, str]
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
+    schedule: str = ""
+    rule: str = ""
     enabled: bool = True
     assign_public_ip: bool = False
     log_group: str = ""

@@ -18,8 +18,8 @@ Definition = Mapping[str, Any]
 
 SENTINEL = ":set-by-deploy"
 TAG_TEMPLATE, TAG_COMMIT, TAG_RELEASE = "deploy:template", "deploy:commit", "deploy:release"
-TAG_FINGERPRINT = "deploy:template-sha256"
-OURS = frozenset({TAG_TEMPLATE, TAG_COMMIT, TAG_RELEASE, TAG_FINGERPRINT})
+TAG_FINGERPRINT, TAG_ENABLED = "deploy:template-sha256", "deploy:enabled"
+OURS = frozenset({TAG_TEMPLATE, TAG_COMMIT, TAG_RELEASE, TAG_FINGERPRINT, TAG_ENABLED})
 
 # What DescribeTaskDefinition adds to what was registered, and what each revision has of its own.
 OWN = frozenset(

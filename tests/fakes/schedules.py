@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, ClassVar
 
-from tests.fakes.door import FakeClient, Response, operation
+from tests.fakes.door import FakeClient, Refused, Response, operation
 
 
 class FakeEvents(FakeClient):
-    """The `events` client. `rules` maps (bus, rule) → its targets."""
+    """The `events` client. `rules` maps (bus, rule) → its targets; `disabled` are rules that start nothing."""
 
     service: ClassVar[str] = "events"
 
@@ -16,6 +17,8 @@ class FakeEvents(FakeClient):
         super().__init__(clock, **shared)
         self.buses: list[str] = ["default"]
         self.rules: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.disabled: set[str] = set()
+        self.failing = ""
 
     def have(self, rule: str, cluster: str, definition: str, *, bus: str = "default") -> None:
         """Have a rule that starts a task of *definition* in *cluster*, without a call."""
@@ -43,15 +46,49 @@ class FakeEvents(FakeClient):
     def list_targets_by_rule(self, **request: Any) -> Response:
         return {"Targets": self.rules[request.get("EventBusName", "default"), request["Rule"]]}
 
+    @operation
+    def describe_rule(self, **request: Any) -> Response:
+        self._known(request["Name"])
+        return {"Name": request["Name"], "State": "DISABLED" if request["Name"] in self.disabled else "ENABLED"}
+
+    @operation
+    def put_targets(self, **request: Any) -> Response:
+        """Put targets, by their ids; `failing` is why one is not taken, in the answer, as AWS says it."""
+        if self.failing:
+            target = {"TargetId": request["Targets"][0]["Id"], "ErrorCode": "Failing", "ErrorMessage": self.failing}
+            return {"FailedEntryCount": 1, "FailedEntries": [target]}
+        new = {one["Id"]: one for one in request["Targets"]}
+        known = self._known(request["Rule"])
+        known[:] = [new.pop(one["Id"], one) for one in known] + list(new.values())
+        return {"FailedEntryCount": 0, "FailedEntries": []}
+
+    @operation
+    def enable_rule(self, **request: Any) -> Response:
+        self._known(request["Name"])
+        self.disabled.discard(request["Name"])
+        return {}
+
+    @operation
+    def disable_rule(self, **request: Any) -> Response:
+        self._known(request["Name"])
+        self.disabled.add(request["Name"])
+        return {}
+
+    def _known(self, rule: str) -> list[dict[str, Any]]:
+        if ("default", rule) not in self.rules:
+            raise Refused("ResourceNotFoundException", f"Rule {rule} does not exist on EventBus default.")
+        return self.rules["default", rule]
+
 
 class FakeScheduler(FakeClient):
-    """The `scheduler` client. `schedules` maps (group, name) → its target."""
+    """The `scheduler` client. `schedules` maps (group, name) → its target, `documents` → everything else of it."""
 
     service: ClassVar[str] = "scheduler"
 
     def __init__(self, clock: Any, **shared: Any) -> None:
         super().__init__(clock, **shared)
         self.schedules: dict[tuple[str, str], dict[str, Any]] = {}
+        self.documents: dict[tuple[str, str], dict[str, Any]] = {}
 
     def have(self, name: str, cluster: str, definition: str, *, group: str = "default") -> None:
         """Have a schedule that starts a task of *definition* in *cluster*, without a call."""
@@ -69,4 +106,23 @@ class FakeScheduler(FakeClient):
 
     @operation
     def get_schedule(self, **request: Any) -> Response:
-        return {"Name": request["Name"], "Target": self.schedules[request["GroupName"], request["Name"]]}
+        key = self._known(request)
+        return {"Name": key[1], "GroupName": key[0], "Target": self.schedules[key], **self.documents.get(key, {})}
+
+    @operation
+    def update_schedule(self, **request: Any) -> Response:
+        """Put the whole schedule: what the request leaves out is gone."""
+        key = self._known(request)
+        now = dt.datetime.fromtimestamp(self.clock.time(), dt.UTC)
+        if request.get("StartDate", now) < now:
+            raise Refused("ValidationException", "The StartDate you specify cannot be earlier than 5 minutes ago.")
+        self.schedules[key] = request.pop("Target")
+        said = {name: value for name, value in request.items() if name not in {"Name", "GroupName"}}
+        self.documents[key] = {"State": "ENABLED", **said}
+        return {"ScheduleArn": f"arn:aws:scheduler:ap-northeast-1:111111111111:schedule/{'/'.join(key)}"}
+
+    def _known(self, request: dict[str, Any]) -> tuple[str, str]:
+        key = (request.get("GroupName", "default"), request["Name"])
+        if key not in self.schedules:
+            raise Refused("ResourceNotFoundException", f"Schedule {request['Name']} does not exist.")
+        return key

@@ -91,6 +91,8 @@ SERVICES = (
     ServiceSpec(key="job", containers={"worker": "job"}, tasks=1, checked=False),
 )
 
+CLEANUP = ServiceSpec(key="cleanup", containers={"task": "job"}, tasks=0, checked=False)
+
 
 class World:
     """An account with services in it. `ecs`, `logs`, `clock` are shortcuts into it."""
@@ -101,6 +103,8 @@ class World:
         self.aws.dynamodb.tables[LEDGER] = {}
         self.specs = {one.key: one for one in services}
         self.templates: dict[str, str] = {}
+        self.scheduled: dict[str, ServiceSpec] = {}
+        self.enabled: dict[str, bool] = {}
 
     @property
     def account(self) -> Account:
@@ -162,6 +166,21 @@ class World:
                 }
                 for spec in self.specs.values()
             },
+            "scheduled_tasks": {
+                spec.key: {
+                    "name": spec.name,
+                    "family": spec.name,
+                    "template": self.templates[spec.key],
+                    "schedule": spec.name,
+                    "enabled": self.enabled[spec.key],
+                    "containers": dict(spec.containers),
+                    "subnets": ["subnet-1", "subnet-2"],
+                    "security_groups": ["sg-1"],
+                    "assign_public_ip": False,
+                    "log_group": spec.log_group,
+                }
+                for spec in self.scheduled.values()
+            },
         }
 
     def push(self, release: int) -> None:
@@ -173,13 +192,26 @@ class World:
 
     def apply(self, key: str, **changes: Any) -> str:
         """Do what `inv infra.apply` does to one service's template: register a revision, publish it."""
-        spec = self.specs[key]
+        spec = {**self.specs, **self.scheduled}[key]
         template = self.ecs.register_task_definition(**{**template_of(spec, self.repository), **changes})
         self.templates[key] = template["taskDefinition"]["taskDefinitionArn"]
         self.logs.groups.add(spec.log_group)
-        if set(self.templates) == set(self.specs):
+        if set(self.templates) == {*self.specs, *self.scheduled}:
             self.aws.ssm.give(PARAMETER, json.dumps(self.contract_document()))
         return self.templates[key]
+
+    def schedule(self, spec: ServiceSpec, *, enabled: bool = True) -> None:
+        """Do what `inv infra.apply` does for a new scheduled task: its schedule is disabled, on the template."""
+        self.scheduled[spec.key], self.enabled[spec.key] = spec, enabled
+        template = self.apply(spec.key)
+        self.aws.scheduler.have(spec.name, self.cluster, template)
+        self.aws.scheduler.documents["default", spec.name] = {
+            "State": "DISABLED",
+            "ScheduleExpression": "cron(0 3 * * ? *)",
+            "ScheduleExpressionTimezone": "Asia/Tokyo",
+            "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5},
+        }
+        self.aws.forget_calls()
 
     def create(self, spec: ServiceSpec) -> None:
         balancer = {
@@ -206,7 +238,7 @@ class World:
 
     def register(self, key: str, release: int, **changes: Any) -> str:
         """Register the revision of *release* as a deploy would; return its ARN."""
-        spec = self.specs[key]
+        spec = {**self.specs, **self.scheduled}[key]
         answer = self.ecs.describe_task_definition(taskDefinition=self.templates[key], include=["TAGS"])
         template = {**answer["taskDefinition"], "tags": answer["tags"]}
         definition = taskdef.next_definition(
