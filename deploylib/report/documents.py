@@ -6,21 +6,16 @@ an address. References to secrets (`valueFrom`) are no secrets and stay.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from deploylib import secrecy
 
 if TYPE_CHECKING:
     from deploylib.images.planning import ImagePlan
     from deploylib.plan import MigrationPlan, Plan, ServicePlan
     from deploylib.taskdef import Difference
-
-HIDDEN = "(hidden)"
-SECRET_NAME = re.compile(
-    r"passw|passphrase|secret|token|credential|private|api_?key|access_?key|(^|_)key$", re.IGNORECASE
-)
-ADDRESS_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +166,7 @@ def _without_secrets(value: Any, name: str = "") -> Any:
         return [_without_secrets(one) for one in value]
     if not isinstance(value, str):
         return value
-    return HIDDEN if name and SECRET_NAME.search(name) else ADDRESS_PASSWORD.sub(rf"\1:{HIDDEN}", value)
+    return secrecy.variable(name, value)
 
 
 def _variables(environment: Any) -> Any:

@@ -17,7 +17,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from deploylib import events
+from deploylib import events, secrecy
 from deploylib.report import board, interruption, lines, picture, sentences, wording
 from deploylib.report.console import FRAMES_PER_SECOND, cleaned, results
 from deploylib.report.failures import body
@@ -66,7 +66,7 @@ def follow(
     """
     started = clock.monotonic()
     with _display(output, console, clock, ask) as show:
-        return _drained(happening, lambda event: show(_stamped(event, clock.monotonic() - started)))
+        return _drained(happening, lambda event: show(_shown(event, clock.monotonic() - started)))
 
 
 def transcript(
@@ -102,7 +102,9 @@ def _drained(happening: Generator[events.Event, Any, T], show: Show) -> T:
             interrupt = error
 
 
-def _stamped(event: events.Event, seconds: float) -> events.Event:
+def _shown(event: events.Event, seconds: float) -> events.Event:
+    """Return *event* without secrets, and with a time."""
+    event = secrecy.without_secrets(event)
     return event if event.at else replace(event, at=round(seconds, 3))
 
 
