@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
+import selectors
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploylib.errors import DeployError, ProcessError, ToolMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
 LAST_LINES = 40
 STOP_SECONDS = 10
+LOOK_SECONDS = 0.1  # how often it is seen that a program has ended whose output somebody else holds open
+CHUNK_BYTES = 65536
 
 _running: set[subprocess.Popen[str]] = set()
 _running_lock = threading.Lock()
@@ -74,6 +79,30 @@ def stream(
         lines = _pump(program, line, stdin)
     if program.returncode != 0:
         raise ProcessError(argv[0], program.returncode, "\n".join(lines[-LAST_LINES:]))
+
+
+def lines(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_seconds: float,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Generator[str, None, int]:
+    """Run *argv*, yield each line that it prints (both streams, in order) and return its exit code, whatever it is.
+
+    *meanwhile* is called again and again while it runs, and stops it by what it raises. Whoever closes the generator, or
+    raises in it, stops the program too. Raises `ProcessError` when it does not end in time; a daemon that it has left
+    behind, and that keeps its output open, is not waited for.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    with _started(argv, cwd=cwd, env=env, stdin=None, stderr=subprocess.STDOUT) as program:
+        try:
+            yield from _spoken(program, deadline, meanwhile)
+            return program.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            stop(program)
+            raise ProcessError(argv[0], program.returncode, f"no end within {timeout_seconds:g} s") from error
 
 
 def stop_all() -> None:
@@ -151,6 +180,28 @@ def _pump(program: subprocess.Popen[str], line: Callable[[str], None], stdin: st
         line(lines[-1])
     program.wait()
     return lines
+
+
+def _spoken(program: subprocess.Popen[str], deadline: float, meanwhile: Callable[[], object]) -> Iterator[str]:
+    """Yield the lines of *program* until its output, or the program itself, has ended."""
+    output = program.stdout.fileno() if program.stdout else -1  # always there; Popen's type does not know
+    decoder, held = codecs.getincrementaldecoder("utf-8")("replace"), ""
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        while True:
+            ended = program.poll() is not None  # before the look: what it said last is there then
+            if selector.select(0 if ended else LOOK_SECONDS):
+                if not (chunk := os.read(output, CHUNK_BYTES)):
+                    break
+                *whole, held = (held + decoder.decode(chunk)).split("\n")
+                yield from whole
+            elif ended:
+                break
+            meanwhile()
+            if time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired(program.args, deadline)
+    if held:
+        yield held
 
 
 def _rest(program: subprocess.Popen[str]) -> str:

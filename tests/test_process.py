@@ -275,3 +275,26 @@ def test_a_program_over_its_time_limit_is_stopped_with_what_it_printed() -> None
 def test_a_time_limit_holds_for_the_children_of_the_program_too() -> None:
     with pytest.raises(ProcessError, match="started"):  # an empty output: somebody still holds it open
         process.run(("sh", "-c", "sleep 60 & echo started; wait"), timeout_seconds=0.5)
+
+
+# Line by line, for whoever yields them
+
+
+def test_lines_yields_each_line_of_both_streams_and_returns_the_exit_code() -> None:
+    words = "echo one; echo two >&2; printf thr\\\\377e; exit 5"
+    lines, seen = process.lines(("sh", "-c", words), timeout_seconds=30), list[str]()
+    with pytest.raises(StopIteration) as ended:
+        while True:
+            seen.append(next(lines))
+    assert (seen, ended.value.value) == (["one", "two", "thr\ufffde"], 5)
+
+
+def test_lines_does_not_wait_for_a_daemon_that_holds_the_output_open() -> None:
+    left = "import subprocess; print(subprocess.Popen(['sleep', '20'], start_new_session=True).pid)"
+    (pid,) = process.lines(python(left), timeout_seconds=10)
+    os.kill(int(pid), signal.SIGKILL)
+
+
+def test_lines_stops_a_program_that_closed_its_output_and_goes_on() -> None:
+    with pytest.raises(ProcessError, match=r"no end within 0.2 s"):
+        list(process.lines(("sh", "-c", "exec >&- 2>&-; sleep 60"), timeout_seconds=0.2))
