@@ -91,9 +91,9 @@ def lines(
 ) -> Generator[str, None, int]:
     """Run *argv*, yield each line that it prints (both streams, in order) and return its exit code, whatever it is.
 
-    *meanwhile* is called again and again while it runs, and stops it by what it raises. Whoever closes the generator, or
-    raises in it, stops the program too. Raises `ProcessError` when it does not end in time; a daemon that it has left
-    behind, and that keeps its output open, is not waited for.
+    *meanwhile* is called again and again while it runs, and stops it by what it raises; so does whoever closes the
+    generator, or raises in it. Raises `ProcessError` when it does not end in time; a daemon that it has left behind,
+    and that keeps its output open, is not waited for.
     """
     deadline = time.monotonic() + timeout_seconds
     with _started(argv, cwd=cwd, env=env, stdin=None, stderr=subprocess.STDOUT) as program:
