@@ -116,6 +116,10 @@ class FakeClient:
         """Refuse the next *times* calls because there were too many of them."""
         self.refuse(operation, "ThrottlingException", "Rate exceeded", times=times)
 
+    def answer_again(self) -> None:
+        """Take back every refusal that was still to come."""
+        self._refusals.clear()
+
     def answer(self, method: Callable[..., Response], request: Request) -> Response:
         name = method.__name__
         with self.clock.lock:

@@ -1,14 +1,19 @@
-"""DynamoDB, as much as a ledger asks of it: items by kind and number, conditions, an atomic counter, pages.
+"""DynamoDB, as much as a ledger and a lease ask of it: items by kind and number, conditions, counters, pages, the time.
 
-Expressions are read in the few forms that this project writes; any other fails the test that sent it.
+Each answer carries AWS's time in its `Date` header, in whole seconds. `ahead_seconds` is how far AWS's clock is before
+this machine's; None for something in front of AWS that takes the header away.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Any, ClassVar
+import email.utils
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from tests.fakes import expressions
 from tests.fakes.door import FakeClient, Refused, Response, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Item = dict[str, Any]
 
@@ -21,6 +26,14 @@ class FakeDynamo(FakeClient):
     def __init__(self, clock: Any, **shared: Any) -> None:
         super().__init__(clock, **shared)
         self.tables: dict[str, dict[tuple[str, int], Item]] = {}
+        self.ahead_seconds: float | None = 0.0
+
+    def answer(self, method: Callable[..., Response], request: dict[str, Any]) -> Response:
+        answered = super().answer(method, request)
+        if self.ahead_seconds is None:
+            return answered
+        date = email.utils.formatdate(self.clock.time() + self.ahead_seconds, usegmt=True)
+        return {**answered, "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {"date": date}}}
 
     @operation
     def get_item(self, **request: Any) -> Response:
@@ -39,9 +52,12 @@ class FakeDynamo(FakeClient):
         table, place = self._table(request), _place(request["Key"])
         self._check(request, table.get(place))
         item = {**request["Key"], **table.get(place, {})}
-        changed = _changed(item, request)
-        table[place] = {**item, **changed}
-        return {"Attributes": changed} if request.get("ReturnValues") == "UPDATED_NEW" else {}
+        changed = expressions.updated(request, item)
+        if {"kind", "number"} & set(changed):
+            raise Refused("ValidationException", "Cannot update attribute: it is part of the key")
+        table[place] = {name: value for name, value in {**item, **changed}.items() if value is not None}
+        new = {name: value for name, value in changed.items() if value is not None}
+        return {"Attributes": new} if request.get("ReturnValues") == "UPDATED_NEW" else {}
 
     @operation
     def query(self, **request: Any) -> Response:
@@ -65,33 +81,10 @@ class FakeDynamo(FakeClient):
         return self.tables[request["TableName"]]
 
     def _check(self, request: dict[str, Any], item: Item | None) -> None:
-        condition = request.get("ConditionExpression", "")
-        if not _holds(condition, item or {}, request):
+        expressions.refuse_unused(request)
+        if not expressions.holds(request, item or {}):
             raise Refused("ConditionalCheckFailedException", "The conditional request failed")
 
 
 def _place(key: Item) -> tuple[str, int]:
     return key["kind"]["S"], int(key["number"]["N"])
-
-
-def _holds(condition: str, item: Item, request: dict[str, Any]) -> bool:
-    if not condition:
-        return True
-    if absent := re.fullmatch(r"attribute_not_exists\((\w+)\)", condition):
-        return absent[1] not in item
-    equal = re.fullmatch(r"(#\w+) = (:\w+)", condition)
-    assert equal, condition
-    name = request["ExpressionAttributeNames"][equal[1]]
-    return bool(item.get(name) == request["ExpressionAttributeValues"][equal[2]])
-
-
-def _changed(item: Item, request: dict[str, Any]) -> Item:
-    """Return the attributes that `ADD name :value` or `SET #a = :a, …` changes."""
-    verb, _, rest = request["UpdateExpression"].partition(" ")
-    names, values = request.get("ExpressionAttributeNames", {}), request["ExpressionAttributeValues"]
-    if verb == "ADD":
-        name, value = rest.split()
-        return {name: {"N": str(int(item.get(name, {"N": "0"})["N"]) + int(values[value]["N"]))}}
-    assert verb == "SET", request["UpdateExpression"]
-    pairs = (one.split(" = ") for one in rest.split(", "))
-    return {names[name]: values[value] for name, value in pairs}
