@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deploylib.report.aftermath import failure_file, kept
     from deploylib.report.bases import base
     from deploylib.report.confirmation import confirmed
     from deploylib.report.console import say, waiting
@@ -25,8 +26,10 @@ __all__ = [
     "cleaned_up",
     "confirmed",
     "drift",
+    "failure_file",
     "follow",
     "health",
+    "kept",
     "pending",
     "plan",
     "prune",
@@ -46,8 +49,10 @@ _HOMES = {
     "cleaned_up": "retention",
     "confirmed": "confirmation",
     "drift": "environments",
+    "failure_file": "aftermath",
     "follow": "progress",
     "health": "health",
+    "kept": "aftermath",
     "pending": "environments",
     "plan": "plans",
     "prune": "retention",

@@ -1,4 +1,7 @@
-"""Why a service did not roll out: which container, how it ended, its health, what it said last."""
+"""Why a service did not roll out: which container, how it ended, its health, what it said last.
+
+One screen: of each thing the newest few; all of it is in the JSON lines, and in the report that is kept.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,17 @@ from rich.panel import Panel
 from rich.text import Text
 
 from deploylib.report.console import Quoted, cleaned
+from deploylib.report.wording import SERVICE_PREFIX, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
 
-    from deploylib.events import RolloutFailed, StoppedTask
+    from deploylib.events import RolloutFailed, SickTarget, StoppedTask
 
-SHOWN_TASKS = 3
+SHOWN_TASKS, SHOWN_TARGETS, SHOWN_MESSAGES = 3, 3, 3
+LOG_LINES, FURTHER_LOG_LINES = 15, 4
 SIGNALLED = 128
 KILLED = (137, 143)
 EXIT_CODES = {
@@ -40,23 +45,51 @@ def body(event: RolloutFailed) -> Iterator[RenderableType]:
     """Return the report of a failed rollout, part by part."""
     if event.reason:
         yield Text(cleaned(event.reason))
-    for task in event.tasks[:SHOWN_TASKS]:
+    if event.since:
+        yield Text(f"since {cleaned(moment(event.since))}", style="dim")
+    for index, task in enumerate(event.tasks[:SHOWN_TASKS]):
         yield Text()
-        yield from _task(task)
-    if len(event.tasks) > SHOWN_TASKS:
-        yield Text(f"\nand {len(event.tasks) - SHOWN_TASKS} more stopped tasks", style="dim")
+        yield from _task(task, log_lines=FURTHER_LOG_LINES if index else LOG_LINES)
+    if more := sum(one.count for one in event.tasks[SHOWN_TASKS:]):
+        yield Text(f"\nand {more} more stopped tasks", style="dim")
+    yield from _targets(event.targets)
+    if event.alarms:
+        yield Text.assemble(("\nAlarms: ", "bold"), ", ".join(map(cleaned, event.alarms)))
+    if event.messages:
+        yield Text("\nECS said last", style="bold")
+        yield from (Quoted(SERVICE_PREFIX.sub("", one)) for one in event.messages[-SHOWN_MESSAGES:])
 
 
-def _task(task: StoppedTask) -> Iterator[RenderableType]:
+def _targets(targets: Sequence[SickTarget]) -> Iterator[RenderableType]:
+    """Return what the load balancer has against tasks."""
+    if targets:
+        yield Text("\nUnhealthy targets", style="bold")
+    for one in targets[:SHOWN_TARGETS]:
+        why = ": ".join(cleaned(part) for part in (one.reason, one.description) if part)
+        yield Text.assemble(
+            "  ", (cleaned(one.target), "bold red"), f"  {cleaned(one.state)}{f', {why}' if why else ''}"
+        )
+    if len(targets) > SHOWN_TARGETS:
+        yield Text(f"  and {len(targets) - SHOWN_TARGETS} more", style="dim")
+
+
+def _task(task: StoppedTask, *, log_lines: int) -> Iterator[RenderableType]:
     why = ": ".join(cleaned(part) for part in (task.stop_code, task.reason) if part)
     yield Text(why or "stopped, and ECS gives no reason")
-    yield Text(f"  task {cleaned(task.task)}", style="dim")
+    yield Text(f"  {_which(task)}", style="dim")
     for index, (name, exit_code, reason, health) in enumerate(task.containers):
         yield _followed(name) if index and exit_code in KILLED else _container(name, exit_code, reason, health)
     if task.log:
         whose = f"{cleaned(task.containers[0][0])} said last:" if task.containers else "said last:"
         yield Text(f"  {whose}", style="dim")
-        yield from (Quoted(line, indent=4) for line in task.log)
+        yield from (Quoted(line, indent=4) for line in task.log[-log_lines:])
+
+
+def _which(task: StoppedTask) -> str:
+    """Return which task it is, when it stopped, and how many did like it."""
+    stopped = f", stopped {cleaned(moment(task.stopped_at))}" if task.stopped_at else ""
+    alike = f", the newest of {task.count} alike" if task.count > 1 else ""
+    return f"task {cleaned(task.task)}{stopped}{alike}"
 
 
 def _container(name: str, exit_code: int | None, reason: str, health: str) -> Text:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deploylib.events import SickTarget
 from deploylib.report.failures import panel
 
 if TYPE_CHECKING:
@@ -74,6 +75,40 @@ def test_many_stopped_tasks_are_counted_not_listed(shown: Callable[..., str], fa
     text = shown(replace(failure, tasks=failure.tasks * 7))
     assert text.count("app  exit code 1") == 3
     assert "and 4 more stopped tasks" in text
+
+
+def test_tasks_that_stopped_alike_are_counted(shown: Callable[..., str], failure: events.RolloutFailed) -> None:
+    task = replace(failure.tasks[0], count=7, stopped_at="2026-11-21T20:16:40+00:00")
+    text = shown(replace(failure, tasks=(task,) * 4, since="2026-11-21T20:14:05+00:00"))
+    assert "since 2026-11-21 20:14:05 UTC" in text
+    assert "task 1a2b3c4d5e6f, stopped 2026-11-21 20:16:40 UTC, the newest of 7 alike" in text
+    assert "and 7 more stopped tasks" in text
+
+
+def test_of_a_long_log_the_end_is_shown_and_less_of_further_tasks(
+    shown: Callable[..., str], failure: events.RolloutFailed
+) -> None:
+    task = replace(failure.tasks[0], log=tuple(f"line {number}" for number in range(40)))
+    text = shown(replace(failure, tasks=(task, task)))
+    assert text.count("│ line 39") == 2
+    assert text.count("│ line 25") == text.count("│ line 35") == 1
+    assert "│ line 24" not in text
+
+
+def test_targets_alarms_and_what_ecs_said_are_shown(shown: Callable[..., str], failure: events.RolloutFailed) -> None:
+    target = SickTarget(
+        target="10.0.1.12:8080",
+        state="unhealthy",
+        reason="Target.ResponseCodeMismatch",
+        description="Health checks failed with these codes: [500]",
+    )
+    said = tuple(f"(service guestbook-web) said {number}" for number in range(5))
+    text = shown(replace(failure, targets=(target,) * 5, alarms=("web-5xx", "web-latency"), messages=said))
+    assert "10.0.1.12:8080  unhealthy, Target.ResponseCodeMismatch: Health checks failed with these codes:" in text
+    assert "and 2 more" in text
+    assert "Alarms: web-5xx, web-latency" in text
+    assert "│ said 4" in text
+    assert "said 1" not in text
 
 
 def test_a_failure_without_a_task_shows_its_reason(shown: Callable[..., str], failure: events.RolloutFailed) -> None:
