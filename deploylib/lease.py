@@ -143,7 +143,7 @@ def acquire(
                 return lease
             continue  # somebody was faster: who?
         if wait.left_seconds <= 0:
-            raise _refused(found.holder, claim.environment)
+            raise refused(found.holder, claim.environment)
         if wait.is_news(found.holder):
             yield _waited(found.holder, wait.left_seconds)
         clock.sleep(min(LOOK_SECONDS, wait.left_seconds))
@@ -187,7 +187,6 @@ class Lease:
     def take(self, found: _Found, mark: _Mark) -> bool:
         """Take the lease from *found*, who was seen at *mark*; return whether nobody else was faster."""
         self._learn(found.aws_seconds, mark)
-        started = _Mark.now(self._clock)
         was = found.holder
         try:
             self._dynamodb.put_item(
@@ -202,7 +201,6 @@ class Lease:
                 raise
             if _look(self._dynamodb, self._table).holder.owner != self.owner:
                 return False  # else boto3 repeated a call whose answer was lost
-        self._renewed = self._tried = started
         return True
 
     def hold(self) -> None:
@@ -387,7 +385,8 @@ def _waited(found: Holder, left_seconds: float) -> events.LockWaited:
     )
 
 
-def _refused(found: Holder, environment: str) -> RefusedError:
+def refused(found: Holder, environment: str) -> RefusedError:
+    """Return the refusal that names *found*, who has the lock of *environment*."""
     return RefusedError(
         f"{environment} is locked by {found.name} since {found.since} ({found.reason}); "
         f"the last sign of life was {found.silent_seconds:.0f} s ago",

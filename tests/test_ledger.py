@@ -10,7 +10,7 @@ import moto
 import pytest
 
 from deploylib import ledger
-from deploylib.errors import AwsError, ContractError
+from deploylib.errors import AwsError, ContractError, SupersededError
 from tests.fakes.account import FakeAccount
 
 if TYPE_CHECKING:
@@ -100,6 +100,55 @@ def test_one_call_is_enough_when_the_newest_completed(account: FakeAccount) -> N
     assert account.calls == {"dynamodb:Query": 1}
 
 
+def test_running_release_is_written_as_it_goes(account: FakeAccount) -> None:
+    begun = begin(account)
+    account.forget_calls()
+    further = replace(begun, phase="migrate", phases={"migrate": "now"}, migration={"state": "started", "task": "t-1"})
+    ledger.note(account.account.dynamodb, TABLE, further)
+    assert account.calls == {"dynamodb:UpdateItem": 1}
+    assert ledger.numbered(account.account.dynamodb, TABLE, begun.number) == further
+    assert finish(account, further, "completed") == ledger.numbered(account.account.dynamodb, TABLE, begun.number)
+
+
+def test_release_that_somebody_else_ended_is_not_written_any_more(account: FakeAccount) -> None:
+    begun = begin(account)
+    ended = finish(account, begun, "interrupted", reason="release 2 went on")
+    with pytest.raises(SupersededError, match=r"release 1: it is interrupted \(release 2 went on\)") as refused:
+        ledger.note(account.account.dynamodb, TABLE, replace(begun, phase="deploy"))
+    assert refused.value.hint == "inv history --env stg"
+    assert ledger.numbered(account.account.dynamodb, TABLE, begun.number) == ended
+
+
+def test_note_that_aws_refuses_is_an_error_of_aws(account: FakeAccount) -> None:
+    begun = begin(account)
+    account.dynamodb.throttle(1)
+    with pytest.raises(AwsError, match="Throttling"):
+        ledger.note(account.account.dynamodb, TABLE, begun)
+
+
+def test_release_that_is_gone_is_not_written_any_more(account: FakeAccount) -> None:
+    with pytest.raises(SupersededError, match="release 7: it is gone"):
+        ledger.note(account.account.dynamodb, TABLE, replace(ENTRY, number=7))
+
+
+def test_unfinished_are_those_without_an_end_since_the_last_that_completed(account: FakeAccount) -> None:
+    for verdict in ("running", "completed", "failed", "running", "rolled back", "running"):
+        begun = begin(account)
+        if verdict != "running":
+            finish(account, begun, verdict)
+    account.forget_calls()
+    assert [one.number for one in ledger.unfinished(account.account.dynamodb, TABLE)] == [6, 4]
+    found = ledger.recent(account.account.dynamodb, TABLE)
+    assert [one.number for one in found.since] == [6, 5, 4, 3]
+    assert (found.newest and found.newest.number, found.completed and found.completed.number) == (6, 2)
+    assert account.calls == {"dynamodb:Query": 2}
+
+
+def test_nothing_is_known_of_releases_where_there_was_none(account: FakeAccount) -> None:
+    assert ledger.recent(account.account.dynamodb, TABLE) == ledger.Recent(since=(), completed=None)
+    assert ledger.last(account.account.dynamodb, TABLE) == (None, None)
+
+
 def test_release_is_found_by_its_number(account: FakeAccount) -> None:
     begun = begin(account)
     assert ledger.numbered(account.account.dynamodb, TABLE, begun.number) == begun
@@ -158,6 +207,7 @@ def real_model() -> Iterator[Any]:
 def test_dynamodb_itself_understands_the_expressions(real_model: Any) -> None:
     clock = FakeAccount().clock
     first, second = (ledger.begin(real_model, TABLE, ENTRY, clock=clock) for _ in range(2))
+    ledger.note(real_model, TABLE, replace(second, phase="deploy"))
     ledger.finish(real_model, TABLE, replace(second, verdict="completed", services={"web": "web:2"}), clock=clock)
     assert [one.number for one in ledger.entries(real_model, TABLE)] == [2, 1]
     (done,) = ledger.completed(real_model, TABLE)
