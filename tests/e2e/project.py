@@ -62,7 +62,7 @@ class Project:
         done = subprocess.run(
             [sys.executable, "-m", "invoke", *words],
             cwd=self.path,
-            env=self._variables(variables),
+            env=self.variables(variables),
             input=typed if typed is not None else "",
             capture_output=True,
             text=True,
@@ -78,7 +78,7 @@ class Project:
         return subprocess.Popen(
             [sys.executable, "-m", "invoke", *words],
             cwd=self.path,
-            env=self._variables(variables),
+            env=self.variables(variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -86,7 +86,8 @@ class Project:
             start_new_session=True,
         )
 
-    def _variables(self, more: dict[str, str]) -> dict[str, str]:
+    def variables(self, more: dict[str, str]) -> dict[str, str]:
+        """Return the environment of a command: this process's, without what would reach into the project."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "DEPLOY_", "PYTEST_"))}
         return {**kept, "NO_COLOR": "1", **more}
 
