@@ -50,6 +50,23 @@ def observe(root: Path, path: str) -> Checkout:
     return Checkout(commit=commit, author=author, time=time.strip(), dirty=_changed(listing))
 
 
+def marked(root: Path, path: str, key: str, *, since: str = "") -> tuple[str, ...]:
+    """Return what the trailers *key* of the commits after *since* up to HEAD say, in small letters, newest first.
+
+    Without *since*, or where this clone does not have it, HEAD alone is asked.
+    """
+    folder, trailers = root / path, f"--format=%(trailers:key={key},valueonly,separator=%x2C)"
+    for revisions in ([f"{since}..HEAD"] if since else []), ["-1"]:
+        if not revisions:
+            continue
+        try:
+            said = _git(folder, "log", "--no-show-signature", trailers, *revisions)
+        except ProcessError:  # a shallow clone does not have that commit
+            continue
+        return tuple(one.strip().lower() for line in said.splitlines() for one in line.split(",") if one.strip())
+    return ()
+
+
 def refuse_dirty(checkout: Checkout, *, allow: bool) -> None:
     """Raise `RefusedError` when files differ from the commit, unless that is allowed."""
     if allow or not checkout.dirty:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 from invoke.exceptions import Exit
 
-from deploylib.errors import ConfigError, DeployError
+from deploylib.errors import ConfigError, DeployError, Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +70,7 @@ def _terminated_is_interrupted() -> Iterator[None]:
 
 
 def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+    raise Terminated
 
 
 def _refuse_unknown(output: object) -> None:

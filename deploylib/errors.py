@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 
+class Terminated(KeyboardInterrupt):  # noqa: N818  # it is none of ours to report, but a Ctrl-C that nobody typed
+    """SIGTERM, which a CI system sends: there is nobody to ask."""
+
+
 class DeployError(Exception):
     """A failure we understand, with the next thing to try."""
 

@@ -1,8 +1,8 @@
 """The migration: a one-off task of the new revision, followed to the last line of its log and judged by its exit code.
 
 It runs before any service moves. A task that an interrupted run has left behind is waited for first, so that two
-migrations never run at once. Ctrl-C and the time limit stop the task: a half-done migration that nobody watches is
-worse than one that ends with its connection.
+migrations never run at once; if it was this very migration and ended well, it is not run again. Ctrl-C and the time
+limit stop the task: a half-done migration that nobody watches is worse than one that ends with its connection.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploylib import events, tasklog
 from deploylib.errors import AwsError, MigrationError
-from deploylib.stopped import explain
+from deploylib.stopped import describe_tasks, explain
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -67,7 +67,8 @@ def run(
     *token* makes RunTask idempotent (its client token). Raises `MigrationError` when the task does not end with exit
     code 0, does not start, or does not end within the plan's time limit (it is stopped then).
     """
-    yield from _wait_for_leftovers(account, site, plan, definition=definition, clock=clock)
+    if (yield from _done_by_another_run(account, site, plan, definition=definition, revision=revision, clock=clock)):
+        return
     task = _start(account, site, plan, revision=revision, token=token)
     started = clock.monotonic()
     begun = events.MigrationStarted(task=_id(task), revision=revision, command=plan.command)
@@ -76,12 +77,34 @@ def run(
     yield events.Migrated(task=_id(task), seconds=clock.monotonic() - started)
 
 
-def _wait_for_leftovers(
-    account: Account, site: Site, plan: MigrationPlan, *, definition: Definition, clock: Clock
-) -> Iterator[events.Event]:
-    for task in account.ecs.list_tasks(cluster=site.cluster, startedBy=site.started_by)["taskArns"]:
+def _done_by_another_run(
+    account: Account, site: Site, plan: MigrationPlan, *, definition: Definition, revision: str, clock: Clock
+) -> Generator[events.Event, None, bool]:
+    """Wait for the tasks that runs before have left behind; return whether one of them was this migration."""
+    same = {revision, plan.left} - {""}
+    for task in _left_behind(account, site, plan):
         begun = events.MigrationStarted(task=_id(task), revision="", command=plan.command, attached=True)
-        yield from _follow(account, site, plan, task=task, definition=definition, begun=begun, clock=clock)
+        started = clock.monotonic()
+        ended = yield from _follow(account, site, plan, task=task, definition=definition, begun=begun, clock=clock)
+        if ended.get("taskDefinitionArn") in same and _exit_code(ended, plan) == 0:
+            yield events.Migrated(task=_id(task), seconds=clock.monotonic() - started)
+            return True
+    if plan.left:
+        yield events.Noticed(message="how the migration of the run before ended is not known (any more): it runs again")
+    return False
+
+
+def _left_behind(account: Account, site: Site, plan: MigrationPlan) -> list[str]:
+    """Return the tasks of this migration that run, and those of *plan.left* that have stopped.
+
+    ECS knows these for about an hour.
+    """
+    running = account.ecs.list_tasks(cluster=site.cluster, startedBy=site.started_by)["taskArns"]
+    if not plan.left:
+        return running
+    stopped = account.ecs.list_tasks(cluster=site.cluster, startedBy=site.started_by, desiredStatus="STOPPED")
+    known = describe_tasks(account.ecs, site.cluster, stopped["taskArns"])
+    return [*running, *(one["taskArn"] for one in known if one["taskDefinitionArn"] == plan.left)]
 
 
 def _start(account: Account, site: Site, plan: MigrationPlan, *, revision: str, token: str) -> str:
@@ -161,12 +184,10 @@ def _last_lines(log: tasklog.Follower | None, clock: Clock) -> Iterator[events.E
 
 
 def _judge(account: Account, task: Mapping[str, Any], plan: MigrationPlan, definition: Definition) -> None:
-    container: Mapping[str, Any] = next(
-        (one for one in task.get("containers", ()) if one["name"] == plan.container), {}
-    )
-    code = container.get("exitCode")
+    code = _exit_code(task, plan)
     if code == 0:
         return
+    container = _container(task, plan)
     why = explain(account, task, definition)
     reason = "; ".join(part for part in (why.reason, str(container.get("reason", ""))) if part)
     ended = f"ended with exit code {code}" if code is not None else f"did not run ({why.stop_code or 'no exit code'})"
@@ -174,6 +195,14 @@ def _judge(account: Account, task: Mapping[str, Any], plan: MigrationPlan, defin
         f"the migration's task {why.task} {ended}: {reason or 'no reason given'}; no service was touched",
         hint="correct the migration, commit, and deploy again",
     )
+
+
+def _container(task: Mapping[str, Any], plan: MigrationPlan) -> Mapping[str, Any]:
+    return next((one for one in task.get("containers", ()) if one["name"] == plan.container), {})
+
+
+def _exit_code(task: Mapping[str, Any], plan: MigrationPlan) -> int | None:
+    return _container(task, plan).get("exitCode")
 
 
 def _timed_out(account: Account, site: Site, plan: MigrationPlan, *, task: str, clock: Clock) -> MigrationError:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from deploylib import aws, ledger, rollout, stopped, taskdef
+from deploylib import aws, lease, ledger, patience, rollout, schedules, stopped, taskdef
 from deploylib import contract as contracts
 from deploylib.errors import AwsError, ContractError
 from deploylib.images import promotion as promotions
 from deploylib.images import recipe, stock, upstream
+from deploylib.patience import Limit
 from deploylib.plan import Live, LiveService
 from deploylib.settings import names, store
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from deploylib.contract import Contract, ServiceContract
     from deploylib.images.promotion import Promotion
     from deploylib.images.recipe import LookUp, Recipe
+    from deploylib.patience import TargetGroup
+    from deploylib.schedules import LiveSchedule
     from deploylib.settings.store import Parameter
     from deploylib.taskdef import Definition
 
@@ -41,14 +44,16 @@ GONE = frozenset({"ClusterNotFoundException", "ClientException"})  # of a task d
 class Observed:
     """Everything that a release is planned from. `present` has the digest of each tag that the registry holds.
 
-    `recorded` has the image of each role in the last release that completed, `by` is the ARN of whoever looked.
+    `past` is what the ledger says, `by` the ARN of whoever looked.
     """
 
     live: Live
     recipes: tuple[Recipe, ...]
     present: Mapping[str, str]
-    recorded: Mapping[str, str]
+    past: Past
     by: str
+    schedules: tuple[LiveSchedule, ...] = ()
+    limits: Mapping[str, Limit] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
 
@@ -68,14 +73,19 @@ def everything(account: Account, environment: Environment, checkout: Checkout) -
         held = pool.submit(
             stock.take, account.ecr, found.repository, lambda time: write(time) if time else written.result()
         )
-        past = pool.submit(_past, account, found, dirty=bool(checkout.dirty))
+        known = pool.submit(past, account, found, dirty=bool(checkout.dirty))
+        planned = pool.submit(schedules.observe, account, found)
+        services = live(account, found)
+        allowed = pool.submit(limits, account, environment, services)
         return Observed(
-            live=with_settings(account, live(account, found)),
+            live=with_registered(account, with_settings(account, services), known.result().resumable),
             recipes=held.result().recipes,
             present=held.result().present,
-            recorded=past.result().recorded,
+            past=known.result(),
             by=by,
-            notices=(*past.result().notices, *outside.notices),
+            schedules=planned.result(),
+            limits=allowed.result(),
+            notices=(*known.result().notices, *outside.notices),
         )
 
 
@@ -84,26 +94,87 @@ def _recipes(environment: Environment, checkout: Checkout, look_up: LookUp, refr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Past:
-    """What the ledger says: the images of the last release that completed, and what to know of the newest."""
+class Past:
+    """What the ledger says: the last releases, and who has the lock, if that one is still there.
 
-    recorded: Mapping[str, str]
-    notices: tuple[str, ...]
+    `recorded` are the images (role → digest) of the last release that completed, as far as they count.
+    """
+
+    recent: ledger.Recent
+    holder: lease.Holder | None = None
+    recorded: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def abandoned(self) -> tuple[ledger.Entry, ...]:
+        """The releases without an end that nobody is at work on any more, newest first."""
+        if self.holder:
+            return ()
+        return tuple(one for one in self.recent.unfinished if one.phase != "images")
+
+    @property
+    def resumable(self) -> ledger.Entry | None:
+        """The newest release, if it did not get to its end: what it has registered and migrated need not be again."""
+        newest = self.recent.newest
+        if newest is None or self.holder or newest.verdict not in ("running", "interrupted"):
+            return None
+        return newest if newest.phase != "images" else None
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know before confirming."""
+        if self.holder:
+            return (f"{self.holder.name} is at work here since {self.holder.since}: {self.holder.reason}",)
+        return tuple(_unfinished(one) for one in self.abandoned[:1])
 
 
-def _past(account: Account, contract: Contract, *, dirty: bool = False) -> _Past:
-    """Read the ledger. A release of uncommitted changes does not speak for a clean commit, unless this is *dirty*."""
-    newest, completed = ledger.last(account.dynamodb, contract.ledger)
-    unfinished = newest and newest.verdict == ledger.RUNNING
-    return _Past(
+def past(account: Account, contract: Contract, *, dirty: bool = False) -> Past:
+    """Read the ledger and the lock, two calls; a contract without a ledger has no past.
+
+    A release of uncommitted changes does not speak for a clean commit, unless this is *dirty*.
+    """
+    if not contract.ledger:
+        return Past(recent=ledger.Recent(since=(), completed=None))
+    with ThreadPoolExecutor(2) as pool:
+        reading = pool.submit(lease.holder, account.dynamodb, contract.ledger)
+        recent, holder = ledger.recent(account.dynamodb, contract.ledger), reading.result()
+    completed = recent.completed
+    return Past(
+        recent=recent,
+        holder=holder if holder and not holder.gone else None,
         recorded=completed.images if completed and (dirty or not completed.dirty) else {},
-        notices=(_unfinished(newest),) if newest and unfinished else (),
     )
 
 
 def _unfinished(entry: ledger.Entry) -> str:
     who = f" by {entry.by.rpartition('/')[2]}" if entry.by else ""
-    return f"release {entry.number}, begun at {entry.started_at}{who}, has no end: it is under way, or was killed"
+    return f"release {entry.number}, begun at {entry.started_at}{who}, was left {entry.phase or 'without an end'}"
+
+
+def limits(account: Account, environment: Environment, live: Live) -> dict[str, Limit]:
+    """Return how long the rollout of each service may take, by key: as configured, else computed."""
+    groups = patience.observe(account, [one.description for one in live.services])
+    return {one.key: _limit(environment, one, groups) for one in live.services}
+
+
+def _limit(environment: Environment, service: LiveService, groups: Mapping[str, TargetGroup]) -> Limit:
+    policy = environment.services.get(service.key)
+    if policy and policy.timeout_seconds:
+        return Limit(seconds=policy.timeout_seconds, why=(f"services.{service.key}.timeout_seconds",))
+    if environment.rollout.timeout_seconds:
+        return Limit(seconds=environment.rollout.timeout_seconds, why=("rollout.timeout_seconds",))
+    desired = service.contract.desired_count if service.first else None
+    return patience.limit(service.description, service.template, groups, desired=desired)
+
+
+def with_registered(account: Account, live: Live, entry: ledger.Entry | None) -> Live:
+    """Return *live* with the revisions that *entry*, a release without an end, has registered and ECS does not run."""
+    if entry is None:
+        return live
+    made = {one.key: entry.services.get(one.key, "") for one in live.services}
+    wanted = {one.key: made[one.key] for one in live.services if made[one.key] not in ("", one.revision)}
+    found = definitions(account.ecs, tuple(wanted.values()))
+    services = (replace(one, registered=found.get(wanted.get(one.key, ""))) for one in live.services)
+    return replace(live, services=tuple(services))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +183,10 @@ class Offered:
 
     live: Live
     promotion: Promotion
-    recorded: Mapping[str, str]
+    past: Past
     by: str
-    notices: tuple[str, ...] = ()
+    schedules: tuple[LiveSchedule, ...] = ()
+    limits: Mapping[str, Limit] = field(default_factory=dict)
 
 
 def offered(source: Signed, target: Signed, *, number: int = 0) -> Offered:
@@ -123,15 +195,19 @@ def offered(source: Signed, target: Signed, *, number: int = 0) -> Offered:
     Both accounts are guarded. Raises `RefusedError` in a wrong account, and for a release that did not complete.
     """
     found, by = promotion(source, target, number=number)
-    account, _ = target
+    account, environment = target
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-        past = pool.submit(_past, account, found.target.contract)
+        known = pool.submit(past, account, found.target.contract)
+        planned = pool.submit(schedules.observe, account, found.target.contract)
+        services = live(account, found.target.contract)
+        allowed = pool.submit(limits, account, environment, services)
         return Offered(
-            live=with_settings(account, live(account, found.target.contract)),
+            live=with_registered(account, with_settings(account, services), known.result().resumable),
             promotion=found,
-            recorded=past.result().recorded,
+            past=known.result(),
             by=by,
-            notices=past.result().notices,
+            schedules=planned.result(),
+            limits=allowed.result(),
         )
 
 
@@ -181,9 +257,9 @@ def _live(account: Account, contract: Contract) -> Live:
             hint=f"inv infra.apply --env {contract.environment}",
         )
     revisions = {key: described[one.name]["taskDefinition"] for key, one in services.items()}
-    definitions = _definitions(account.ecs, tuple(revisions.values()))
-    copied = {key: _copied(definitions[revisions[key]], one) for key, one in services.items()}
-    templates = _definitions(account.ecs, [services[key].template for key, copy in copied.items() if copy is None])
+    running = definitions(account.ecs, tuple(revisions.values()))
+    copied = {key: _copied(running[revisions[key]], one) for key, one in services.items()}
+    templates = definitions(account.ecs, [services[key].template for key, copy in copied.items() if copy is None])
     return Live(
         contract=contract,
         services=tuple(
@@ -191,7 +267,7 @@ def _live(account: Account, contract: Contract) -> Live:
                 key=key,
                 contract=one,
                 description=described[one.name],
-                definition=definitions[revisions[key]],
+                definition=running[revisions[key]],
                 template=copied[key] or templates[one.template],
             )
             for key, one in services.items()
@@ -275,7 +351,8 @@ def _copied(revision: Definition, service: ServiceContract) -> Definition | None
     return taskdef.template_of(revision, service.template, service.containers)
 
 
-def _definitions(ecs: ECSClient, arns: Sequence[str]) -> Mapping[str, Definition]:
+def definitions(ecs: ECSClient, arns: Sequence[str]) -> Mapping[str, Definition]:
+    """Return each task definition with its tags by ARN, one call for each, in parallel."""
     distinct = tuple(dict.fromkeys(arns))
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
         return dict(zip(distinct, pool.map(lambda arn: _definition(ecs, arn), distinct), strict=True))

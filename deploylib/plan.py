@@ -128,7 +128,7 @@ class MigrationPlan:
     """The one-off task that runs before any service moves.
 
     *image* is the digest (or tag) that it runs. Release *done_by* did it already, with the same image and command, and
-    did not get to its end; it may have been left running as task *left*.
+    did not get to its end; or it was left there, running or done, as a task of the revision *left*.
     """
 
     service: str
@@ -249,7 +249,14 @@ def plan_release(
     )
 
 
-def plan_restart(environment: Environment, live: Live, chosen: Collection[str] = (), *, every: bool = False) -> Plan:
+def plan_restart(
+    environment: Environment,
+    live: Live,
+    chosen: Collection[str] = (),
+    *,
+    every: bool = False,
+    limits: Mapping[str, Limit] | None = None,
+) -> Plan:
     """Return the plan that rolls out what runs anew, so that tasks read their settings as they are now.
 
     Of the services whose settings changed, of those *chosen*, or of *every* one. Raises `ConfigError` for a service
@@ -258,7 +265,8 @@ def plan_restart(environment: Environment, live: Live, chosen: Collection[str] =
     if unknown := sorted(set(chosen) - {one.key for one in live.services}):
         have = ", ".join(one.key for one in live.services)
         raise ConfigError(f"{environment.name} has no service {unknown[0]!r}", hint=f"it has {have}")
-    services = tuple(_restart(one, asked=every or one.key in chosen, others=not chosen) for one in live.services)
+    found = (_restart(one, asked=every or one.key in chosen, others=not chosen) for one in live.services)
+    services = tuple(replace(one, limit=(limits or {}).get(one.key)) for one in found)
     moving = {one.key for one in services if one.action == "restart"}
     _refuse_under_way(environment, [one for one in live.services if one.key in moving])
     _refuse_missing(environment, [(one, one.lost) for one in live.services if one.key in moving])
@@ -272,6 +280,7 @@ def plan_restart(environment: Environment, live: Live, chosen: Collection[str] =
         images=(),
         migration=None,
         services=services,
+        action="restart",
     )
 
 
@@ -280,9 +289,9 @@ def image_references(contract: Contract, images: Iterable[ImagePlan]) -> dict[st
     return {one.image: _reference(contract, one) for one in images}
 
 
-def role_images(service: ServicePlan, digests: Mapping[str, str], repository: str) -> dict[str, str]:
-    """Return the image reference of each managed container of *service*, by digest."""
-    return {container: f"{repository}@{digests[role]}" for container, role in service.images.items()}
+def role_images(images: Mapping[str, str], digests: Mapping[str, str], repository: str) -> dict[str, str]:
+    """Return the image reference of each managed container, by digest; *images* maps these to their roles."""
+    return {container: f"{repository}@{digests[role]}" for container, role in images.items()}
 
 
 def _restart(live: LiveService, *, asked: bool, others: bool) -> ServicePlan:
@@ -472,7 +481,7 @@ def _carried_on(
         return planned
     if known.get("state") == "done":
         return replace(planned, done_by=unfinished.number)
-    return replace(planned, left=known.get("task", ""))
+    return replace(planned, left=known.get("revision", ""))
 
 
 def _notice(environment: Environment, live: LiveService) -> str:

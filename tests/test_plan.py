@@ -193,7 +193,7 @@ def test_the_plan_carries_what_the_release_is() -> None:
 def test_role_images_are_by_digest() -> None:
     world = worlds.world()
     web = service(planned(world, 2), "web")
-    assert plan.role_images(web, worlds.digests(2), world.repository) == {
+    assert plan.role_images(web.images, worlds.digests(2), world.repository) == {
         "app": world.image("web", 2),
         "nginx": world.image("nginx", 2),
     }

@@ -1,0 +1,29 @@
+"""A release over several services: one plan, one lock, one verdict, one entry in the ledger, one way back.
+
+All or none: when one service fails, those that had moved are sent back to the revision that they ran before, so that
+what serves is one release. The exit code says which state the release left behind, and the ledger has it too.
+
+* `model`: a release that is about to be carried out, and one that is on its way.
+* `proposing`, `going_back`, `resuming`: from what is observed to a release: a new one, a former one, one left behind.
+* `execution`: its steps in their order, under the lock. `recording` writes them down as they happen.
+* `moving`, `restoring`: services forward, with gates and Ctrl-C; and back.
+"""
+
+from __future__ import annotations
+
+from deploylib.release.execution import execute, restart
+from deploylib.release.going_back import propose_rollback
+from deploylib.release.model import FRESH_SECONDS, Release
+from deploylib.release.proposing import propose, propose_restart
+from deploylib.release.resuming import propose_resumption
+
+__all__ = [
+    "FRESH_SECONDS",
+    "Release",
+    "execute",
+    "propose",
+    "propose_restart",
+    "propose_resumption",
+    "propose_rollback",
+    "restart",
+]

@@ -1,0 +1,122 @@
+"""A release that was left rolling out, brought to its end: `inv watch`.
+
+Its entry in the ledger says what it had registered and which deployments it had started. Those are followed by their
+ids, so that one which ECS has rolled back meanwhile is known for what it is; what did not move yet moves now; then come
+the scheduled tasks and the proof, as if nobody had been away. No new release begins.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from deploylib import aws, observe, schedules
+from deploylib.errors import ContractError, RefusedError, SupersededError
+from deploylib.plan import Plan, ServicePlan
+from deploylib.release.going_back import images_of
+from deploylib.release.model import Release, short
+
+if TYPE_CHECKING:
+    from deploylib.aws import Account
+    from deploylib.clock import Clock
+    from deploylib.config import Environment
+    from deploylib.ledger import Entry
+    from deploylib.observe import Past
+    from deploylib.patience import Limit
+    from deploylib.plan import LiveService
+
+ROLLING = ("rolling out", "watching", "detached", "scheduling", "proving")
+
+
+def propose_resumption(environment: Environment, account: Account, *, clock: Clock = time) -> Release:
+    """Observe, and return the release that was left rolling out.
+
+    Raises `RefusedError` where there is none, where it did not come that far, or while somebody is at work on it;
+    `SupersededError` where somebody else has released over it.
+    """
+    observed_at = clock.monotonic()
+    by = aws.guard(account, environment)
+    contract = observe.contract(account, environment)
+    if not contract.ledger:
+        raise ContractError(f"{environment.name} has no ledger, so nothing is known to be left", hint="inv infra.apply")
+    past = observe.past(account, contract)
+    entry = left_rolling(environment, past)
+    live = observe.live(account, contract)
+    limits = observe.limits(account, environment, live)
+    plan = Plan(
+        environment=environment.name,
+        contract=contract,
+        commit=entry.commit,
+        dirty=entry.dirty,
+        release=entry.release,
+        images=images_of(entry),
+        migration=None,
+        services=tuple(onward(environment, one, entry, limits.get(one.key)) for one in live.services),
+        action="rollback" if entry.action == "rollback" else "release",
+        restores=entry.restores,
+        continues=entry,
+        irreversible=entry.irreversible,
+        schedules=schedules.plan_return(schedules.observe(account, contract), entry.schedules),
+    )
+    return Release(
+        plan=plan,
+        environment=environment,
+        account=account,
+        clock=clock,
+        observed_at=observed_at,
+        by=by,
+        last=past.recent.completed,
+        resumes=entry,
+    )
+
+
+def left_rolling(environment: Environment, past: Past) -> Entry:
+    """Return the release that was left rolling out."""
+    name = environment.name
+    if past.holder:
+        raise RefusedError(
+            f"{past.holder.name} is at work on {name} since {past.holder.since}: {past.holder.reason}",
+            hint=f"inv status --env {name}",
+        )
+    if not past.abandoned:
+        raise RefusedError(f"{name}: no release was left half done", hint=f"inv status --env {name}")
+    entry = past.abandoned[0]
+    if entry.phase not in ROLLING:
+        raise RefusedError(
+            f"release {entry.number} was left {entry.phase}: none of its services had moved",
+            hint=f"inv deploy --env {name}, or inv rollback --env {name}",
+        )
+    return entry
+
+
+def onward(environment: Environment, live: LiveService, entry: Entry, limit: Limit | None) -> ServicePlan:
+    """Return what is left to do for one service (pure)."""
+    wanted, before = entry.services.get(live.key, live.revision), entry.previous.get(live.key, "")
+    started = entry.deployments.get(live.key, "")
+    if live.revision not in (wanted, before) and not started:
+        raise SupersededError(
+            f"{live.key} runs {short(live.revision)} by now, and release {entry.number} is {short(wanted)}",
+            hint=f"inv deploy --env {environment.name}",
+        )
+    moves = live.key in entry.previous
+    follows = moves and (bool(started) or live.revision == wanted)
+    policy = environment.services.get(live.key)
+    return ServicePlan(
+        key=live.key,
+        name=live.contract.name,
+        family=live.contract.family,
+        action="attach" if follows else "restore" if moves else "unchanged",
+        reason="was left rolling out" if follows else "did not move yet" if moves else "is not part of it",
+        based_on=live.revision,
+        returns_to=before or live.returns_to,
+        template=live.template,
+        images=live.contract.containers,
+        deployment=started,
+        revision=wanted if moves else "",
+        desired_count=live.contract.desired_count if live.first and not follows else None,
+        first=bool(before) and live.contract.template == before,
+        desired=live.desired,
+        running=live.running,
+        after=policy.after if policy else (),
+        limit=limit,
+    )
