@@ -60,9 +60,16 @@ def values(environment: Environment, caller: str) -> Mapping[str, str]:
 
 
 def given(environment: Environment, caller: str) -> Mapping[str, tuple[str, ...]]:
-    """Return what stands for what Terraform is given: of the roles the one that every task has."""
+    """Return what stands for what Terraform is given: of the roles the one that every task has, and the schedules'."""
     known = values(environment, caller)
-    return {"task_roles": (f"arn:{known['partition']}:iam::{known['account_id']}:role/{known['name']}-execution",)}
+    partition, account_id, name = known["partition"], known["account_id"], known["name"]
+    tasks = sorted(environment.terraform.get("scheduled_tasks", {}))
+    schedules = f"arn:{partition}:scheduler:{known['region']}:{account_id}:schedule/default/{name}"
+    return {
+        "task_roles": (f"arn:{partition}:iam::{account_id}:role/{name}-execution",),
+        "schedules": tuple(f"{schedules}-{task}" for task in tasks),
+        "scheduler_roles": tuple(f"arn:{partition}:iam::{account_id}:role/{name}-{task}-scheduler" for task in tasks),
+    }
 
 
 def _refused(iam: Any, source: str, statement: Mapping[str, Any]) -> list[str]:

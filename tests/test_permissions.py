@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploylib import aws, config, contract, events, ledger, observe, permissions, plan, release
+from deploylib import aws, config, contract, events, ledger, observe, permissions, plan, release, schedules
 from deploylib.errors import AwsError, DeployError, MigrationError, OutdatedError
 from deploylib.images import login, promotion, supplies
 from deploylib.localaws.extension.authorization import Where
@@ -40,6 +40,8 @@ TOKEN, SETTING = "/guestbook/npm", "/guestbook/stg/settings/SECRET_KEY"
 GIVEN = {
     "task_roles": ROLES,
     "build_parameters": [f"arn:aws:ssm:{worlds.REGION}:{worlds.ACCOUNT_ID}:parameter{TOKEN}"],
+    "schedules": [f"arn:aws:scheduler:{worlds.REGION}:{worlds.ACCOUNT_ID}:schedule/default/{worlds.CLEANUP.name}"],
+    "scheduler_roles": [f"arn:aws:iam::{worlds.ACCOUNT_ID}:role/starter"],
 }
 # Only the registry itself asks for these: tests/localaws/extension/test_e2e_access.py takes them away one by one.
 OF_THE_REGISTRY = {
@@ -123,15 +125,29 @@ def a_release_taken_elsewhere(world: World) -> Iterator[str]:
     promotion.chosen(here, number=1)
 
 
+def a_scheduled_task_that_follows(world: World) -> Iterator[str]:
+    yield from ()
+    policy, world.aws.ecs.policy = world.aws.ecs.policy, None  # Terraform, who may
+    world.schedule(worlds.CLEANUP)
+    revision = world.register("cleanup", 1)
+    world.aws.ecs.policy = policy
+    live = schedules.observe(world.account, world.contract)
+    references = {role: world.image(role, 1) for role in worlds.ROLES}
+    (made,) = schedules.plan_schedules(world.contract, live, references)
+    schedules.move(world.account, made, revision, clock=world.clock)
+
+
 SCENARIOS: dict[str, Callable[[World], Iterator[str]]] = {
     "ecs:StopTask": a_migration_that_takes_too_long,
     "dynamodb:GetItem": a_release_taken_elsewhere,
+    "MoveSchedules": a_scheduled_task_that_follows,
+    "HandOverSchedulerRoles": a_scheduled_task_that_follows,
 }
 
 
 def complaints(action: str, *, without: tuple[str, str] = ("", "")) -> str:
-    """Return what is said when the scenario of *action* runs with the role's policy, less one entry of it."""
-    scenario: Callable[[World], Iterator[str]] = SCENARIOS.get(action, a_whole_release)
+    """Return what is said when the scenario of *action*, or of the statement, runs with the policy less one entry."""
+    scenario = next((SCENARIOS[one] for one in (action, without[0]) if one in SCENARIOS), a_whole_release)
     said: list[str] = []
     try:
         said.extend(scenario(restricted(worlds.world(), without=without)))

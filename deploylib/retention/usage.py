@@ -103,7 +103,10 @@ def _recorded(entries: Iterable[tuple[Entry, str]]) -> Iterator[Use]:
 
 def _under_way(entry: Entry) -> tuple[str, ...]:
     """Return the revisions that a release under way brings or goes back to."""
-    return (*entry.services.values(), *entry.previous.values()) if entry.verdict == ledger.RUNNING else ()
+    if entry.verdict != ledger.RUNNING:
+        return ()
+    named = (entry.services, entry.previous, entry.schedules, entry.previous_schedules)
+    return tuple(arn for revisions in named for arn in revisions.values())
 
 
 def _cluster(account: Account, cluster: str) -> tuple[list[Running], list[tuple[str, str]]]:

@@ -228,6 +228,7 @@ module "deploy_role" {
   account_id           = var.account_id
   region               = var.region
   task_roles           = module.roles.passed_role_arns
+  schedules            = [for task in module.scheduled_task : { arn = task.arn, role_arn = task.role_arn }]
   build_parameters     = try(var.deploy_role.build_parameters, [])
   trusted_principals   = try(coalescelist(var.deploy_role.trusted_principals, local.job_deploys ? [] : ["arn:${data.aws_partition.this.partition}:iam::${var.account_id}:root"]), [])
   require_mfa          = try(var.deploy_role.require_mfa, false)

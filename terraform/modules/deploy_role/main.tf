@@ -23,8 +23,15 @@ locals {
   "{app}", local.values.app)
 
   permissions = jsondecode(local.text)
-  given       = { build_parameters = var.build_parameters, task_roles = var.task_roles }
-  resources   = { for name, scope in local.permissions.scopes : name => try(scope.resources, local.given[name]) }
+
+  given = {
+    build_parameters = var.build_parameters
+    task_roles       = var.task_roles
+    schedules        = var.schedules[*].arn
+    scheduler_roles  = var.schedules[*].role_arn
+  }
+
+  resources = { for name, scope in local.permissions.scopes : name => try(scope.resources, local.given[name]) }
 
   statements = [
     for one in local.permissions.statements : merge(

@@ -48,6 +48,18 @@ variable "task_roles" {
   }
 }
 
+variable "schedules" {
+  description = "The schedules of the scheduled tasks, each with the role that it starts tasks with, which an update names again."
+  type        = list(object({ arn = string, role_arn = string }))
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for one in var.schedules : can(regex("^arn:[a-z-]+:scheduler:[^:]+:[0-9]{12}:schedule/[^*?]+$", one.arn)) && can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", one.role_arn))])
+    error_message = "schedules must be ARNs of schedules and of their roles, without wildcards; they are ${jsonencode(var.schedules)}."
+  }
+}
+
 variable "build_parameters" {
   description = "Parameters that image builds and log-ins to other registries read, by their ARNs."
   type        = list(string)

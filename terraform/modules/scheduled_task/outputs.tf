@@ -3,6 +3,11 @@ output "name" {
   value       = aws_scheduler_schedule.this.name
 }
 
+output "arn" {
+  description = "The schedule's ARN."
+  value       = aws_scheduler_schedule.this.arn
+}
+
 output "role_arn" {
   description = "Role of the scheduler: whoever sets the schedule to another revision hands it over (`iam:PassRole`)."
   value       = aws_iam_role.scheduler.arn

@@ -32,6 +32,10 @@ mock_provider "aws" {
     defaults = { repository_url = "111111111111.dkr.ecr.ap-northeast-1.amazonaws.com/shop" }
   }
 
+  mock_resource "aws_scheduler_schedule" {
+    defaults = { arn = "arn:aws:scheduler:ap-northeast-1:111111111111:schedule/default/shop-stg-cleanup" }
+  }
+
   mock_resource "aws_lb" {
     defaults = {
       arn      = "arn:aws:elasticloadbalancing:ap-northeast-1:111111111111:loadbalancer/app/shop-stg/1"
@@ -119,5 +123,24 @@ run "a_job_that_deploys_is_trusted_and_nobody_else" {
   assert {
     condition     = [for one in jsondecode(module.deploy_role[0].trust).Statement : one.Action] == ["sts:AssumeRoleWithWebIdentity"]
     error_message = "the job's token is the only way in"
+  }
+}
+
+run "it_moves_the_schedules_of_the_scheduled_tasks" {
+  command = apply
+
+  variables {
+    deploy_role     = {}
+    scheduled_tasks = { cleanup = { schedule = "rate(1 hour)", containers = { task = { role = "job" } } } }
+  }
+
+  assert {
+    condition     = one([for one in module.deploy_role[0].statements : one.Resource if one.Sid == "MoveSchedules"]) == tolist([module.scheduled_task["cleanup"].arn])
+    error_message = "the schedules, by their ARNs"
+  }
+
+  assert {
+    condition     = one([for one in module.deploy_role[0].statements : one.Resource if one.Sid == "HandOverSchedulerRoles"]) == tolist([module.scheduled_task["cleanup"].role_arn])
+    error_message = "and their roles, by their ARNs"
   }
 }

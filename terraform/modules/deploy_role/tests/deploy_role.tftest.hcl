@@ -126,6 +126,45 @@ run "build_parameters_can_be_read" {
   }
 }
 
+run "without_schedules_nothing_is_said_of_any" {
+  command = plan
+
+  assert {
+    condition     = length([for one in output.statements : one if contains(["MoveSchedules", "HandOverSchedulerRoles"], one.Sid)]) == 0
+    error_message = "no schedule, no statement"
+  }
+}
+
+run "schedules_can_be_moved_and_their_roles_handed_to_the_scheduler" {
+  command = plan
+
+  variables {
+    schedules = [{ arn = "arn:aws:scheduler:ap-northeast-1:111111111111:schedule/default/shop-stg-cleanup", role_arn = "arn:aws:iam::111111111111:role/shop-stg-cleanup-scheduler" }]
+  }
+
+  assert {
+    condition     = one([for one in output.statements : one.Resource if one.Sid == "MoveSchedules"]) == var.schedules[*].arn
+    error_message = "just those"
+  }
+
+  assert {
+    condition     = one([for one in output.statements : { roles = one.Resource, service = one.Condition.StringEquals["iam:PassedToService"] } if one.Sid == "HandOverSchedulerRoles"]) == { roles = var.schedules[*].role_arn, service = "scheduler.amazonaws.com" }
+    error_message = "their roles, and to the scheduler only"
+  }
+}
+
+run "schedules_by_pattern_are_refused" {
+  command = plan
+  variables { schedules = [{ arn = "arn:aws:scheduler:ap-northeast-1:111111111111:schedule/default/*", role_arn = "arn:aws:iam::111111111111:role/shop-stg-cleanup-scheduler" }] }
+  expect_failures = [var.schedules]
+}
+
+run "scheduler_roles_by_pattern_are_refused" {
+  command = plan
+  variables { schedules = [{ arn = "arn:aws:scheduler:ap-northeast-1:111111111111:schedule/default/shop-stg-cleanup", role_arn = "arn:aws:iam::111111111111:role/*" }] }
+  expect_failures = [var.schedules]
+}
+
 run "a_boundary_and_a_longer_session_are_passed_on" {
   command = plan
 
