@@ -14,7 +14,7 @@ from deploylib.tasks import base, dev, env, image, infra, local, params, release
 gc.set_threshold(100_000)
 atexit.register(gc.freeze)
 
-namespace = Collection(release.deploy, release.refresh)
+namespace = Collection(release.deploy, release.rollback, release.watch, release.refresh)
 for name, tasks in {
     "env": (env.list_, env.show, env.validate, env.doctor, env.schema),
     "infra": (

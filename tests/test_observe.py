@@ -95,26 +95,27 @@ def test_a_service_that_still_stands_on_its_template_is_read_once() -> None:
 def test_the_last_completed_release_is_what_is_recorded(was_dirty: bool, is_dirty: bool) -> None:  # noqa: FBT001
     world = deployed()
     release_item(world)["dirty"] = {"BOOL": was_dirty}
-    found = observe._past(world.account, world.contract, dirty=is_dirty)
+    found = observe.past(world.account, world.contract, dirty=is_dirty)
     assert (found.recorded, found.notices) == (worlds.digests(2), ())
 
 
 def test_a_release_of_uncommitted_changes_does_not_speak_for_a_commit() -> None:
     world = deployed()
     release_item(world)["dirty"] = {"BOOL": True}
-    assert observe._past(world.account, world.contract, dirty=False).recorded == {}
+    assert observe.past(world.account, world.contract, dirty=False).recorded == {}
 
 
 def test_a_release_that_has_no_end_is_said_and_the_one_before_it_counts() -> None:
     world = deployed()
-    entry = ledger.Entry(release="r", commit="c", environment="stg", by="arn:aws:sts::1:assumed-role/deploy/ada")
+    who = "arn:aws:sts::1:assumed-role/deploy/ada"
+    entry = ledger.Entry(release="r", commit="c", environment="stg", by=who, phase="rolling out")
     ledger.begin(world.account.dynamodb, worlds.LEDGER, entry, clock=world.clock)
     world.aws.forget_calls()
-    found = observe._past(world.account, world.contract)
+    found = observe.past(world.account, world.contract)
     assert found.recorded == worlds.digests(2)
     assert found.notices[0].startswith("release 2, begun at 2023-11-14T")
-    assert found.notices[0].endswith("by ada, has no end: it is under way, or was killed")
-    assert world.aws.calls == {"dynamodb:Query": 1}
+    assert found.notices[0].endswith("by ada, was left rolling out")
+    assert world.aws.calls == {"dynamodb:Query": 1, "dynamodb:GetItem": 1}
 
 
 def release_item(world: World) -> dict[str, Any]:

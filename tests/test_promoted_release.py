@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploylib import config, events, ledger, release
+from deploylib.release import execution
 from deploylib.checkout import Checkout
 from deploylib.errors import ConfigError, ContractError, RefusedError
 from deploylib.images import promotion
@@ -168,4 +169,4 @@ def test_images_that_are_there_are_not_copied_and_never_built(two: Two) -> None:
     one = two.propose()
     assert isinstance(one.promotion, promotion.Promotion)
     assert {each.action for each in one.plan.images} == {"reuse"}
-    assert list(release._images(one)) == []
+    assert list(execution._images(one)) == []

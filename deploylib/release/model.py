@@ -51,6 +51,12 @@ class Release:
     anew: Callable[[Release, Mapping[str, str]], Release] | None = None
 
     @property
+    def moves_on(self) -> bool:
+        """Whether it changes more than it follows: something still has to be sent forward."""
+        parts = (*self.plan.services, *self.plan.schedules)
+        return any(one.action in ("update", "restore", "restart") for one in parts)
+
+    @property
     def cluster(self) -> str:
         """The ARN of the cluster that is released into."""
         return self.plan.contract.cluster

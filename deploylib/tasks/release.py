@@ -1,6 +1,8 @@
-"""What changes what runs: deploy, refresh."""
+"""What changes what runs: deploy, rollback, watch, refresh."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from invoke import Context, task
 
@@ -8,15 +10,23 @@ from deploylib.command import command
 from deploylib.tasks.options import CONFIRM, ENV, OUTPUT
 from deploylib.tasks.place import root
 
+if TYPE_CHECKING:
+    from deploylib.config import Environment
+    from deploylib.release import Release
+
+LOCK = {"wait_lock": "wait so long for somebody else's release: 90s, 10m (else lock.wait_seconds)"}
+
 
 @task(
     help={
         **ENV,
         **OUTPUT,
         **CONFIRM,
+        **LOCK,
         "dry_run": "stop after showing the plan",
         "allow_dirty": "build uncommitted changes too; such images are tagged by content only",
         "release": "with promote_from: that release, by its number there (else the newest that completed)",
+        "irreversible": "its migration cannot be undone by going back (a commit says: Migration: irreversible)",
     }
 )
 @command
@@ -28,23 +38,25 @@ def deploy(
     confirm: str = "",
     allow_dirty: bool = False,
     release: str = "",
+    irreversible: bool = False,
+    wait_lock: str = "",
     output: str = "text",
 ) -> None:
     """Release the current commit: build, push, migrate, roll out."""
     from deploylib import aws, checkout, config, report
     from deploylib import release as releases
 
-    environment = config.load(root(c), env)
+    environment = _waiting(config.load(root(c), env), wait_lock)
     commit = checkout.observe(root(c), environment.app.path)
     checkout.refuse_dirty(commit, allow=allow_dirty or bool(environment.promote_from))
     account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
-        proposed = releases.propose(environment, account, commit, number=release)
+        proposed = releases.propose(environment, account, commit, number=release, irreversible=irreversible)
     report.plan(proposed.plan, output=output)
     if dry_run or proposed.plan.nothing_to_do:
         return
     report.confirmed(environment, f"Deploy to {environment.name}", yes=yes, confirm=confirm)
-    report.follow(releases.execute(proposed), output=output)
+    _follow(proposed, output=output)
 
 
 @task(
@@ -52,6 +64,62 @@ def deploy(
         **ENV,
         **OUTPUT,
         **CONFIRM,
+        **LOCK,
+        "to": "the release to go back to, by its number (else the last good one before what serves)",
+        "over_irreversible": "also over a migration that is marked irreversible",
+        "dry_run": "stop after showing the plan",
+    }
+)
+@command
+def rollback(
+    c: Context,
+    env: str = "",
+    to: str = "",
+    over_irreversible: bool = False,
+    dry_run: bool = False,
+    yes: bool = False,
+    confirm: str = "",
+    wait_lock: str = "",
+    output: str = "text",
+) -> None:
+    """Go back to a release that completed; stop what is under way."""
+    from deploylib import aws, config, report
+    from deploylib import release as releases
+
+    environment = _waiting(config.load(root(c), env), wait_lock)
+    account = aws.signed_in(environment)
+    with report.waiting(f"Looking at {environment.name}"):
+        proposed = releases.propose_rollback(environment, account, to=to, over_irreversible=over_irreversible)
+    report.plan(proposed.plan, output=output)
+    if dry_run or proposed.plan.nothing_to_do:
+        return
+    question = f"Go back to release {proposed.plan.restores} in {environment.name}"
+    report.confirmed(environment, question, yes=yes, confirm=confirm)
+    _follow(proposed, output=output)
+
+
+@task(help={**ENV, **OUTPUT, **CONFIRM})
+@command
+def watch(c: Context, env: str = "", yes: bool = False, confirm: str = "", output: str = "text") -> None:
+    """Bring to its end what was left rolling out."""
+    from deploylib import aws, config, report
+    from deploylib import release as releases
+
+    environment = config.load(root(c), env)
+    with report.waiting(f"Looking at {environment.name}"):
+        proposed = releases.propose_resumption(environment, aws.signed_in(environment))
+    report.plan(proposed.plan, output=output)
+    if proposed.moves_on:
+        report.confirmed(environment, f"Finish it in {environment.name}", yes=yes, confirm=confirm)
+    _follow(proposed, output=output)
+
+
+@task(
+    help={
+        **ENV,
+        **OUTPUT,
+        **CONFIRM,
+        **LOCK,
         "service": "these, with commas (else those whose settings changed)",
         "all_": "every service, whatever changed",
         "dry_run": "stop after showing the plan",
@@ -66,13 +134,14 @@ def refresh(
     dry_run: bool = False,
     yes: bool = False,
     confirm: str = "",
+    wait_lock: str = "",
     output: str = "text",
 ) -> None:
     """Restart what runs with settings that have changed since."""
     from deploylib import aws, config, report
     from deploylib import release as releases
 
-    environment = config.load(root(c), env)
+    environment = _waiting(config.load(root(c), env), wait_lock)
     chosen = tuple(filter(None, service.split(",")))
     with report.waiting(f"Looking at {environment.name}"):
         proposed = releases.propose_restart(environment, aws.signed_in(environment), chosen, every=all_)
@@ -81,3 +150,22 @@ def refresh(
         return
     report.confirmed(environment, f"Refresh {environment.name}", yes=yes, confirm=confirm)
     report.follow(releases.restart(proposed), output=output)
+
+
+def _waiting(environment: Environment, wait_lock: str) -> Environment:
+    """Return *environment* with how long to wait for its lock, where the command line says so."""
+    from dataclasses import replace
+
+    from deploylib import durations
+
+    if not wait_lock:
+        return environment
+    return replace(environment, lock=replace(environment.lock, wait_seconds=durations.parse(wait_lock, "--wait-lock")))
+
+
+def _follow(proposed: Release, *, output: str) -> None:
+    """Execute, show, and tell whoever is to be notified."""
+    from deploylib import release as releases
+    from deploylib import report
+
+    report.follow(releases.execute(proposed), output=output)
