@@ -14,7 +14,9 @@ from deploylib import secrecy
 
 if TYPE_CHECKING:
     from deploylib.images.planning import ImagePlan
+    from deploylib.ledger import Entry
     from deploylib.plan import MigrationPlan, Plan, ServicePlan
+    from deploylib.schedules import SchedulePlan
     from deploylib.taskdef import Difference
 
 
@@ -33,12 +35,15 @@ class PlannedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedMigration:
-    """The command that runs before any service moves, and where."""
+    """The command that runs before any service moves, and where; release *done_by* (0: none) ran it already."""
 
     service: str
     container: str
     command: tuple[str, ...]
     timeout_seconds: float
+    image: str = ""
+    done_by: int = 0
+    left: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +56,61 @@ class PlannedDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedLimit:
+    """How long a rollout may take, and what that is made of."""
+
+    seconds: float
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedService:
-    """What happens to one service. `desired_count` is set by its first release only."""
+    """What happens to one service. `desired_count` is set by its first release, and where it starts from zero.
+
+    `desired` and `running` are the counts as they are now; `revision` is one that is there already.
+    """
 
     service: str
     name: str
-    action: Literal["update", "attach", "restart", "unchanged"]
+    action: Literal["update", "attach", "restart", "restore", "scale", "unchanged"]
     reason: str
     based_on: str
     desired_count: int | None = None
     differences: tuple[PlannedDifference, ...] = ()
+    template: str = ""
+    returns_to: str = ""
+    revision: str = ""
+    desired: int = 0
+    running: int = 0
+    after: tuple[str, ...] = ()
+    limit: PlannedLimit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSchedule:
+    """What happens to one scheduled task; `schedule` is the name of what starts it, `state` ENABLED or DISABLED."""
+
+    task: str
+    schedule: str
+    action: Literal["update", "restore", "unchanged"]
+    reason: str
+    based_on: str
+    state: str = ""
+    template: str = ""
+    returns_to: str = ""
+    revision: str = ""
+    differences: tuple[PlannedDifference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedContinuation:
+    """The release that never got to its end, and that this one goes on from: in which `phase` it was left."""
+
+    release: int
+    commit: str
+    phase: str
+    by: str
+    started_at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +123,10 @@ class PlannedOrigin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A whole plan. *unrecorded*: everything runs already, and has to be proved and written into the ledger."""
+    """A whole plan. *unrecorded*: everything runs already, and has to be proved and written into the ledger.
+
+    *restores* is the release that a rollback goes back to; *irreversible*: its migration cannot be undone so.
+    """
 
     app: str
     environment: str
@@ -90,6 +143,11 @@ class Planned:
     notices: tuple[str, ...]
     origin: PlannedOrigin | None = None
     unrecorded: bool = False
+    action: Literal["release", "rollback", "restart", "scale"] = "release"
+    restores: int = 0
+    continues: PlannedContinuation | None = None
+    irreversible: bool = False
+    schedules: tuple[PlannedSchedule, ...] = ()
 
 
 def planned(plan: Plan) -> Planned:
@@ -110,6 +168,11 @@ def planned(plan: Plan) -> Planned:
         notices=plan.notices,
         origin=PlannedOrigin(environment=plan.origin.environment, release=plan.origin.release) if plan.origin else None,
         unrecorded=plan.unrecorded,
+        action=plan.action,
+        restores=plan.restores,
+        continues=_continuation(plan.continues) if plan.continues else None,
+        irreversible=plan.irreversible,
+        schedules=tuple(_schedule(one) for one in plan.schedules),
     )
 
 
@@ -133,6 +196,30 @@ def _migration(migration: MigrationPlan | None) -> PlannedMigration | None:
         container=migration.container,
         command=migration.command,
         timeout_seconds=migration.timeout_seconds,
+        image=migration.image,
+        done_by=migration.done_by,
+        left=migration.left,
+    )
+
+
+def _continuation(entry: Entry) -> PlannedContinuation:
+    return PlannedContinuation(
+        release=entry.number, commit=entry.commit, phase=entry.phase, by=entry.by, started_at=entry.started_at
+    )
+
+
+def _schedule(schedule: SchedulePlan) -> PlannedSchedule:
+    return PlannedSchedule(
+        task=schedule.key,
+        schedule=schedule.name,
+        action=schedule.action,
+        reason=schedule.reason,
+        based_on=schedule.based_on,
+        state=schedule.state,
+        template=str(schedule.template.get("taskDefinitionArn", "")),
+        returns_to=schedule.returns_to,
+        revision=schedule.revision,
+        differences=tuple(_difference(one) for one in schedule.differences),
     )
 
 
@@ -145,6 +232,13 @@ def _service(service: ServicePlan) -> PlannedService:
         based_on=service.based_on,
         desired_count=service.desired_count,
         differences=tuple(_difference(one) for one in service.differences),
+        template=str(service.template.get("taskDefinitionArn", "")),
+        returns_to=service.returns_to,
+        revision=service.revision,
+        desired=service.desired,
+        running=service.running,
+        after=service.after,
+        limit=PlannedLimit(seconds=service.limit.seconds, why=service.limit.why) if service.limit else None,
     )
 
 

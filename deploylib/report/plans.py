@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -15,6 +16,7 @@ from rich.text import Text
 from deploylib.report import lines
 from deploylib.report.console import cleaned, elapsed, results, shortened, show
 from deploylib.report.documents import planned
+from deploylib.report.wording import person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from deploylib.plan import Plan
-    from deploylib.report.documents import Planned, PlannedDifference, PlannedImage, PlannedService
+    from deploylib.report.documents import (
+        Planned,
+        PlannedContinuation,
+        PlannedDifference,
+        PlannedImage,
+        PlannedLimit,
+        PlannedSchedule,
+        PlannedService,
+    )
 
 NAME_WIDTH = 24
 SHORT = 12
@@ -37,7 +47,16 @@ VERBS = {
     "update": "update",
     "attach": "follow",
     "restart": "restart",
+    "restore": "restore",
+    "scale": "scale",
     "unchanged": "keep",
+}
+TO_DO = {
+    "update": ("service", "update"),
+    "attach": ("rollout", "follow"),
+    "restart": ("service", "restart"),
+    "restore": ("service", "restore"),
+    "scale": ("service", "scale"),
 }
 STYLES = {
     "build": "yellow",
@@ -45,6 +64,8 @@ STYLES = {
     "update": "yellow",
     "attach": "cyan",
     "restart": "yellow",
+    "restore": "yellow",
+    "scale": "yellow",
     "reuse": "dim",
     "unchanged": "dim",
 }
@@ -81,13 +102,20 @@ def _parts(plan: Planned, width: int) -> Iterator[RenderableType]:
     yield from (Text(), Text("Services", style="bold"))
     for one in plan.services:
         yield _rows("", [_service(one)], name_width)
+        yield from _below(_expected(one))
         yield from (Padding(_difference(each, width - 4), (0, 0, 0, 4)) for each in one.differences)
+    if plan.schedules:
+        yield from (Text(), Text("Schedules", style="bold"))
+    for schedule in plan.schedules:
+        yield _rows("", [_schedule(schedule)], name_width)
+        yield from (Padding(_difference(each, width - 4), (0, 0, 0, 4)) for each in schedule.differences)
     yield from (Text(), *_notices(plan), _summary(plan))
 
 
 def _names(plan: Planned) -> list[str]:
     migrating = [f"{plan.migration.service}/{plan.migration.container}"] if plan.migration else []
-    return [cleaned(one) for one in (*(i.image for i in plan.images), *migrating, *(s.service for s in plan.services))]
+    services, schedules = (one.service for one in plan.services), (one.task for one in plan.schedules)
+    return [cleaned(one) for one in (*(i.image for i in plan.images), *migrating, *services, *schedules)]
 
 
 def _header(plan: Planned) -> Text:
@@ -99,7 +127,14 @@ def _header(plan: Planned) -> Text:
         dirty,
         (f"  from {cleaned(plan.origin.environment)}, release {plan.origin.release}", "magenta") if plan.origin else "",
         f"  release {cleaned(plan.release)}" if plan.release and not plan.nothing_to_do else "",
+        (f"\nback to release {plan.restores}", "bold yellow") if plan.restores else "",
+        (f"\n{_continued(plan.continues)}", "yellow") if plan.continues else "",
     )
+
+
+def _continued(left: PlannedContinuation) -> str:
+    phase = f" while {cleaned(left.phase)}" if left.phase else ""
+    return f"goes on from release {left.release}, which {cleaned(person(left.by))} left unfinished{phase}"
 
 
 def _rows(title: str, rows: Sequence[tuple[Text, ...]], name_width: int) -> RenderableType:
@@ -137,8 +172,13 @@ def _migration(plan: Planned) -> tuple[Text, ...]:
         return ()
     limit = f"at most {elapsed(migration.timeout_seconds).removesuffix(' 00 s')}"
     command = shortened(cleaned(shlex.join(migration.command)), 120)
-    place = cleaned(f"{migration.service}/{migration.container}")
-    return Text(place), Text("run", style="yellow"), Text.assemble((command, "bold"), "  ", (limit, "dim"))
+    place = Text(cleaned(f"{migration.service}/{migration.container}"))
+    if migration.done_by:
+        done = Text.assemble((command, "dim"), f"  release {migration.done_by} ran it with this image")
+        return place, Text("skip", style="dim"), done
+    verb = Text("follow", style="cyan") if migration.left else Text("run", style="yellow")
+    warning = ("  cannot be undone by going back", "bold yellow") if plan.irreversible else ""
+    return place, verb, Text.assemble((command, "bold"), "  ", (limit, "dim"), warning)
 
 
 def _service(service: PlannedService) -> tuple[Text, ...]:
@@ -148,6 +188,37 @@ def _service(service: PlannedService) -> tuple[Text, ...]:
         Text(cleaned(service.service)),
         _action(service.action),
         Text(f"{cleaned(service.reason)}{wanted}", style=dim),
+    )
+
+
+def _expected(service: PlannedService) -> str:
+    """Return what to expect of a service that moves: how many tasks, behind whom, how long at most and why."""
+    if service.action == "unchanged":
+        return ""
+    running = "" if service.desired_count is not None else f"{service.running} of {_tasks(service.desired)} running"
+    behind = f"after {', '.join(service.after)}" if service.after else ""
+    return "; ".join(filter(None, (running, behind, _limited(service.limit) if service.limit else "")))
+
+
+def _limited(limit: PlannedLimit) -> str:
+    most = elapsed(limit.seconds).removesuffix(" 00 s")
+    why = f" ({', '.join(limit.why)})" if limit.why else ""
+    return f"at most {most}{why}"
+
+
+def _below(text: str) -> Iterator[RenderableType]:
+    """Yield *text* in small print under a row."""
+    if text:
+        yield Padding(Text(cleaned(text), style="dim"), (0, 0, 0, 4))
+
+
+def _schedule(schedule: PlannedSchedule) -> tuple[Text, ...]:
+    dim = "dim" if schedule.action == "unchanged" else ""
+    stopped = ", stays stopped" if schedule.state == "DISABLED" else ""
+    return (
+        Text(cleaned(schedule.task)),
+        _action(schedule.action),
+        Text(f"{cleaned(schedule.reason)}{stopped}", style=dim),
     )
 
 
@@ -220,21 +291,21 @@ def _notices(plan: Planned) -> list[Text]:
 
 
 def _summary(plan: Planned) -> Text:
-    builds = sum(one.action == "build" for one in plan.images)
-    copies = sum(one.action == "promote" for one in plan.images)
-    updates = sum(one.action == "update" for one in plan.services)
-    follows = sum(one.action == "attach" for one in plan.services)
-    restarts = sum(one.action == "restart" for one in plan.services)
+    images: Counter[str] = Counter(one.action for one in plan.images)
+    services: Counter[str] = Counter(one.action for one in plan.services)
+    moved = sum(one.action != "unchanged" for one in plan.schedules)
     parts = (
-        (builds, f"{_count(builds, 'image')} to build"),
-        (copies, f"{_count(copies, 'image')} to promote"),
-        (plan.migration, "a migration to run"),
-        (updates, f"{_count(updates, 'service')} to update"),
-        (follows, f"{_count(follows, 'rollout')} to follow"),
-        (restarts, f"{_count(restarts, 'service')} to restart"),
-        (plan.unrecorded, "what runs to be recorded"),
+        *(_to_do(images[action], "image", action) for action in ("build", "promote")),
+        "a migration to run" if plan.migration and not plan.migration.done_by else "",
+        *(_to_do(services[action], *words) for action, words in TO_DO.items()),
+        _to_do(moved, "schedule", "move"),
+        "what runs to be recorded" if plan.unrecorded else "",
     )
-    return Text.assemble(("Plan: ", "bold"), ", ".join(text for wanted, text in parts if wanted))
+    return Text.assemble(("Plan: ", "bold"), ", ".join(filter(None, parts)))
+
+
+def _to_do(number: int, noun: str, verb: str) -> str:
+    return f"{_count(number, noun)} to {verb}" if number else ""
 
 
 def _count(number: int, noun: str) -> str:

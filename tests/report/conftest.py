@@ -9,10 +9,11 @@ import pytest
 from rich.cells import cell_len
 
 from deploylib import events
-from deploylib.contract import Contract, ServiceContract
+from deploylib.contract import Contract, ScheduledTask, ServiceContract
 from deploylib.images.planning import ImagePlan
 from deploylib.plan import MigrationPlan, Plan, ServicePlan
 from deploylib.report.console import Page, page
+from deploylib.schedules import SchedulePlan
 from deploylib.taskdef import Difference
 
 if TYPE_CHECKING:
@@ -110,6 +111,34 @@ def plan(service: Callable[..., ServicePlan]) -> Callable[..., Plan]:
                 service="web", container="app", command=("alembic", "upgrade", "head"), timeout_seconds=600.0
             ),
             services=(service("web"), service("job", action="unchanged", reason="runs these images already")),
+        )
+        return replace(given, **changes)
+
+    return make
+
+
+@pytest.fixture
+def schedule() -> Callable[..., SchedulePlan]:
+    def make(key: str = "cleanup", **changes: Any) -> SchedulePlan:
+        given = SchedulePlan(
+            key=key,
+            contract=ScheduledTask(
+                name=f"guestbook-stg-{key}",
+                schedule=f"guestbook-stg-{key}",
+                family=f"guestbook-stg-{key}",
+                template=f"{ARN}/guestbook-stg-{key}-template:1",
+                containers={"app": "job"},
+                subnets=(),
+                security_groups=(),
+            ),
+            action="update",
+            reason="new image",
+            based_on=f"{ARN}/guestbook-stg-{key}:4",
+            returns_to=f"{ARN}/guestbook-stg-{key}:4",
+            template={},
+            images={"app": "job"},
+            state="ENABLED",
+            returns_state="ENABLED",
         )
         return replace(given, **changes)
 

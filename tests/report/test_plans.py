@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deploylib import report
 from deploylib.images.planning import ImagePlan
+from deploylib.ledger import Entry
+from deploylib.patience import Limit
 from deploylib.plan import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deploylib.plan import Plan, ServicePlan
+    from deploylib.schedules import SchedulePlan
     from deploylib.taskdef import Difference
 
 REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com/guestbook"
@@ -137,6 +141,61 @@ def test_a_tag_that_names_other_content_is_told(screen: Callable[..., Any], plan
     assert "new; web-3f2a names an earlier build of this commit and stays there" in " ".join(page.text.split())
 
 
+LIMIT = Limit(seconds=720.0, why=("90 s to place a task", "300 s of deregistration delay", "twice the sum"))
+
+
+def test_what_to_expect_of_a_service_stands_below_it(
+    screen: Callable[..., Any], plan: Callable[..., Plan], service: Callable[..., ServicePlan]
+) -> None:
+    page = screen()
+    web = service("web", desired=2, running=1, after=("api", "auth"), limit=LIMIT)
+    report.plan(plan(services=(web, service("job", action="unchanged", limit=LIMIT))), console=page.console)
+    at = page.lines.index("  web      update   new image")
+    text = " ".join(" ".join(page.lines[at + 1 : at + 3]).split())
+    assert text.startswith("1 of 2 tasks running; after api, auth; at most 12 min (90 s to place a task, 300 s of")
+    assert page.text.count("at most 12 min") == 1
+
+
+def test_a_scheduled_task_that_moves_is_shown(
+    screen: Callable[..., Any], plan: Callable[..., Plan], schedule: Callable[..., SchedulePlan]
+) -> None:
+    page = screen()
+    given = (schedule(), schedule("report", action="unchanged", reason="starts this already", state="DISABLED"))
+    report.plan(plan(schedules=given), console=page.console)
+    assert ["cleanup", "update", "new", "image"] in [line.split() for line in page.lines]
+    assert ["report", "keep", "starts", "this", "already,", "stays", "stopped"] in [line.split() for line in page.lines]
+    assert page.lines[-2].endswith("1 service to update, 1 schedule to move")
+
+
+def test_a_rollback_says_to_which_release(
+    screen: Callable[..., Any], plan: Callable[..., Plan], service: Callable[..., ServicePlan]
+) -> None:
+    page = screen()
+    back = (service("web", action="restore", reason="as in release 41", revision="arn/web:11"),)
+    report.plan(plan(action="rollback", restores=41, images=(), migration=None, services=back), console=page.console)
+    assert "back to release 41" in page.lines
+    assert "Plan: 1 service to restore" in page.lines
+
+
+def test_a_plan_says_what_it_goes_on_from(screen: Callable[..., Any], plan: Callable[..., Plan]) -> None:
+    page = screen()
+    by = "arn:aws:sts::123456789012:assumed-role/deploy/alice"
+    left = Entry(release="r", commit="c", environment="stg", number=42, phase="migrating", by=by)
+    migration = plan().migration
+    assert migration is not None
+    migrated = replace(migration, done_by=42)
+    report.plan(plan(continues=left, migration=migrated), console=page.console)
+    assert "goes on from release 42, which assumed-role/deploy/alice left unfinished while migrating" in page.lines
+    assert any("alembic upgrade head  release 42 ran it with this image" in line for line in page.lines)
+    assert "Plan: 1 image to build, 1 service to update" in page.lines
+
+
+def test_a_migration_that_cannot_be_undone_is_marked(screen: Callable[..., Any], plan: Callable[..., Plan]) -> None:
+    page = screen()
+    report.plan(plan(irreversible=True), console=page.console)
+    assert "cannot be undone by going back" in page.text
+
+
 def test_a_short_change_stands_on_one_line(
     shown: Callable[..., list[str]], difference: Callable[..., Difference]
 ) -> None:
@@ -222,12 +281,15 @@ def test_no_line_is_too_wide_for_nasty_input(  # noqa: PLR0917  # fixtures
     plan: Callable[..., Plan],
     service: Callable[..., ServicePlan],
     difference: Callable[..., Difference],
+    schedule: Callable[..., SchedulePlan],
 ) -> None:
     long = "long-name-" * 25
     services = tuple(
         service(
             f"{long}{number}",
             reason="a reason 理由 " * 30,
+            after=(long,),
+            limit=Limit(seconds=1e5, why=(long, long)),
             differences=(
                 difference(f"{long}.environment.{long}", "旧" * 200, "新" * 200),
                 difference(f"app.environment.{long}", None, {"a": ["b" * 300]}),
@@ -238,7 +300,9 @@ def test_no_line_is_too_wide_for_nasty_input(  # noqa: PLR0917  # fixtures
     )
     images = (ImagePlan(image=long, action="build", reason=long * 3, tags=(long,), missing_tags=(long, long)),)
     page = screen(width=width, terminal=terminal)
-    report.plan(plan(services=services, images=images, notices=("notice " * 60,)), console=page.console)
+    schedules = (schedule(long, reason=long),)
+    given = plan(services=services, images=images, schedules=schedules, notices=("notice " * 60,))
+    report.plan(given, console=page.console)
     assert page.widest <= width
 
 
