@@ -6,6 +6,7 @@ balancer, `back` only runs; a file for each says how it behaves.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from deploylib.toolchain.os_image import OsImage
 from tests.e2e.project import Project, copy_project
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from deploylib.aws import Account
@@ -182,10 +184,15 @@ def change(project: Project, **behaviours: str) -> str:
     return project.commit(f"Behaves: {behaviours}")
 
 
-def setting(project: Project, table: str, line: str) -> None:
-    """Put *line* into a *table* of the environment's own file."""
+@contextlib.contextmanager
+def said(project: Project, more: str) -> Iterator[None]:
+    """Say *more* in the environment's own file, for as long as the context lasts."""
     name = f"environments/{ENV}.toml"
-    write(project, name, f"{(project.path / name).read_text()}\n[{table}]\n{line}\n")
+    write(project, name, f"{ENVIRONMENT}\n{more}\n")
+    try:
+        yield
+    finally:
+        write(project, name, ENVIRONMENT)
 
 
 def account(project: Project) -> Account:
@@ -217,11 +224,10 @@ def live(project: Project) -> dict[str, dict[str, Any]]:
 
 def revisions(project: Project) -> dict[str, str]:
     """Return the revision that each service and each schedule is set to."""
-    signed_in, found = account(project), contract(project)
+    found = contract(project)
     scheduler: Any = aws.session(config.load(project.path, ENV, variables={})).client("scheduler")
     schedules = {
         key: scheduler.get_schedule(Name=task.schedule)["Target"]["EcsParameters"]["TaskDefinitionArn"]
         for key, task in found.scheduled_tasks.items()
     }
-    del signed_in
     return {key: one["taskDefinition"] for key, one in live(project).items()} | schedules

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import json
+import platform
+import re
+import signal
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploylib import serving
+from deploylib import aws, config, serving
 from tests.e2e import shop
+from tests.e2e.cable import cable
 from tests.e2e.following import documents, follow
 from tests.e2e.shop import CRASH, CRASHED, DEPLOY, LOCAL, SLOW, WELL, change
 
@@ -17,6 +24,8 @@ if TYPE_CHECKING:
     from tests.e2e.project import Project
 
 pytestmark = pytest.mark.e2e
+
+LEASE_SECONDS, CUT_SECONDS = 20, 30
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +131,163 @@ def test_killed_while_waiting_the_next_run_waits_on(project: Project) -> None:
     assert len(web) <= 2, "one for each service"
     assert documents(ran, "RolloutStarted")[0]["attached"]
     assert served(project) == commit
+
+
+# ── two at once
+
+
+@pytest.mark.usefixtures("well")
+def test_of_two_deploys_one_is_refused_with_the_name_of_the_other(project: Project) -> None:
+    commit = change(project, front=SLOW)
+    with follow(project, *DEPLOY) as first:
+        first.until("Locked")
+        ran = project.inv(*DEPLOY, expect=3)
+        assert f"{shop.ENV} is locked by" in ran.err
+        assert f"on {platform.node()} since" in ran.err
+        assert "--wait-lock" in ran.err
+        assert platform.node() in project.inv("lock.show", *LOCAL).out
+        first.end(expect=0)
+    assert served(project) == commit
+
+
+@pytest.mark.usefixtures("well")
+def test_of_two_deploys_one_waits_for_the_other(project: Project) -> None:
+    since, commit = len(project.api_calls()), change(project, front=SLOW)
+    with follow(project, *DEPLOY) as first, contextlib.ExitStack() as stack:
+        first.until("Locked")
+        second = stack.enter_context(follow(project, *DEPLOY, "--wait-lock", "2m"))
+        waited = second.until("LockWaited")
+        assert waited["host"] == platform.node()
+        assert waited["left_seconds"] <= 120
+        first.end(expect=0)
+        second.end(expect=0)
+    assert served(project) == commit
+    assert len(shop.calls(project, "RunTask", since)) == 1
+    assert len(shop.calls(project, "UpdateService", since)) == 1, "the other found what the one had done"
+
+
+@pytest.mark.usefixtures("well")
+def test_the_lease_of_a_machine_that_went_away_expires(project: Project) -> None:
+    """Elsewhere nobody can know that the process ended: what has the lock is moved to another machine's name."""
+    commit = change(project, front=SLOW)
+    with follow(project, *DEPLOY) as run:
+        run.until("RolloutStarted", service="web")
+        run.kill()
+    table, key = shop.contract(project).ledger, {"kind": {"S": "lock"}, "number": {"N": "0"}}
+    shop.account(project).dynamodb.update_item(
+        TableName=table,
+        Key=key,
+        UpdateExpression="SET host = :host, process = :process",
+        ExpressionAttributeValues={":host": {"S": "elsewhere"}, ":process": {"S": "1|another boot pid:[1]|0"}},
+    )
+    refused = project.inv(*DEPLOY, expect=3)
+    assert "on elsewhere since" in refused.err
+    started = time.monotonic()
+    ran = project.inv(*DEPLOY, "--wait-lock", "60s", "--output", "json")
+    assert time.monotonic() - started < LEASE_SECONDS + 30
+    assert documents(ran, "LockWaited")[0]["host"] == "elsewhere"
+    assert served(project) == commit
+
+
+# ── back
+
+
+@pytest.mark.usefixtures("well")
+def test_rollback_brings_back_what_served_before_and_again_what_served_before_that(project: Project) -> None:
+    older, before = served(project), shop.revisions(project)
+    newer = change(project, back="well anew\n")
+    project.inv(*DEPLOY)
+    after = shop.revisions(project)
+    assert after["tidy"] != before["tidy"], "the schedule starts the new release"
+    assert served(project) == newer
+    since = len(project.api_calls())
+    project.inv("rollback", *LOCAL, "--yes")
+    assert (served(project), shop.revisions(project)) == (older, before)
+    assert shop.calls(project, "RegisterTaskDefinition", since) == []
+    assert shop.calls(project, "RunTask", since) == []
+
+
+@pytest.mark.usefixtures("well")
+def test_rollback_stops_a_release_under_way(project: Project) -> None:
+    good, before = served(project), shop.revisions(project)
+    change(project, front="slow 8\n")
+    with follow(project, *DEPLOY) as run:
+        run.until("Progressed")
+        project.inv("rollback", *LOCAL, "--yes")
+        assert run.end(expect=8).code
+    assert (served(project), shop.revisions(project)) == (good, before)
+
+
+# ── interrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("well")
+def test_interrupted_the_release_goes_back_where_the_environment_says_so(
+    project: Project, number: signal.Signals
+) -> None:
+    good, before = served(project), shop.revisions(project)
+    change(project, front=SLOW)
+    with shop.said(project, '[release]\non_interrupt = "rollback"'), follow(project, *DEPLOY) as run:
+        run.until("Progressed")
+        run.signal(number)
+        run.end(expect=6)
+    assert (served(project), shop.revisions(project)) == (good, before)
+
+
+@pytest.mark.usefixtures("well")
+def test_interrupted_the_release_goes_on_in_ecs_and_is_watched_to_its_end(project: Project) -> None:
+    since, commit = len(project.api_calls()), change(project, front=SLOW, back="well anew\n")
+    with follow(project, *DEPLOY) as run:
+        run.until("Progressed")
+        run.signal(signal.SIGINT)
+        assert "inv watch" in run.end(expect=130).err
+    assert "watch" in project.inv("status", *LOCAL).out
+    project.inv("watch", *LOCAL, "--yes")
+    assert served(project) == commit
+    assert len(shop.calls(project, "UpdateService", since)) == 2
+    assert "Nothing to do" in project.inv(*DEPLOY).out
+
+
+# ── the network, and what is known
+
+
+@pytest.mark.usefixtures("well")
+def test_a_cable_that_is_out_for_half_a_minute_costs_half_a_minute(project: Project) -> None:
+    commit = change(project, front=SLOW)
+    with cable(project.path / ".local/aws/config") as laid, follow(project, *DEPLOY) as run:
+        run.until("Progressed")
+        laid.cut()
+        time.sleep(CUT_SECONDS)
+        laid.mend()
+        run.end(expect=0)
+    assert laid.refused > 1, "it tried"
+    assert served(project) == commit
+
+
+def test_verify_finds_nothing_missing_and_writes_nothing(project: Project) -> None:
+    since = len(project.api_calls())
+    ran = project.inv("verify", *LOCAL)
+    assert "MISSING" not in ran.out
+    assert [one["action"] for one in project.api_calls()[since:] if one["write"]] == []
+
+
+@pytest.mark.usefixtures("well")
+def test_verify_names_what_is_missing(project: Project) -> None:
+    logs: Any = aws.session(config.load(project.path, shop.ENV, variables={})).client("logs")
+    group = shop.contract(project).services["job"].log_group
+    logs.delete_log_group(logGroupName=group)
+    try:
+        ran = project.inv("verify", *LOCAL, expect=9)
+    finally:
+        logs.create_log_group(logGroupName=group)
+    assert re.search(rf"MISSING.*{re.escape(group)}", ran.out)
+
+
+def test_status_and_history_tell_what_serves(project: Project) -> None:
+    project.inv(*DEPLOY)
+    told = project.inv("status", *LOCAL).out
+    assert project.head[:7] in told
+    history = project.inv("history", *LOCAL, "--limit", "3").out
+    assert "completed" in history
+    assert json.loads(project.inv("history", *LOCAL, "--output", "json").out.splitlines()[0])
