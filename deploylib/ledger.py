@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from deploylib.errors import AwsError, ContractError, SupersededError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from types_boto3_dynamodb.client import DynamoDBClient
 
@@ -189,8 +189,13 @@ def unfinished(dynamodb: DynamoDBClient, table: str) -> tuple[Entry, ...]:
 
 def recent(dynamodb: DynamoDBClient, table: str) -> Recent:
     """Return what is to know of the last releases; one call when one of the last few completed."""
+    return recent_of(_newest_first(dynamodb, table, page=PAGE))
+
+
+def recent_of(entries: Iterable[Entry]) -> Recent:
+    """Return what is to know of *entries*, the newest first; those before the last that completed are not looked at."""
     since: list[Entry] = []
-    for entry in _newest_first(dynamodb, table, page=PAGE):
+    for entry in entries:
         if entry.verdict == COMPLETED:
             return Recent(since=tuple(since), completed=entry)
         since.append(entry)

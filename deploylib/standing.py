@@ -46,7 +46,22 @@ class Standing:
 def observed(account: Account, environment: Environment) -> tuple[Standing, ...]:
     """Return how each service stands; raise `ContractError` when nothing has been applied."""
     live = observe.live(account, observe.contract(account, environment))
-    return tuple(_standing(one) for one in live.services)
+    return tuple(of(one) for one in live.services)
+
+
+def of(live: LiveService) -> Standing:
+    """Return how one service stands (pure)."""
+    return Standing(
+        service=live.key,
+        name=live.contract.name,
+        revision=live.revision.rpartition("/")[2],
+        template=str(live.template["taskDefinitionArn"]).rpartition("/")[2],
+        commit=taskdef.tag(live.definition, taskdef.TAG_COMMIT),
+        desired=int(live.description.get("desiredCount", 0)),
+        running=int(live.description.get("runningCount", 0)),
+        released=not live.first,
+        waits=_waiting(live),
+    )
 
 
 def pending(account: Account, environment: Environment) -> tuple[Standing, ...]:
@@ -74,20 +89,6 @@ def marked(changes: Changes, account: Account, environment: Environment) -> Chan
     if urls := usage.repositories(changes):
         changes = usage.without_empty(changes, [url for url in urls if _is_empty(account, url)])
     return usage.mark(changes, _uses(account, environment)) if usage.matters(changes) else changes
-
-
-def _standing(live: LiveService) -> Standing:
-    return Standing(
-        service=live.key,
-        name=live.contract.name,
-        revision=live.revision.rpartition("/")[2],
-        template=str(live.template["taskDefinitionArn"]).rpartition("/")[2],
-        commit=taskdef.tag(live.definition, taskdef.TAG_COMMIT),
-        desired=int(live.description.get("desiredCount", 0)),
-        running=int(live.description.get("runningCount", 0)),
-        released=not live.first,
-        waits=_waiting(live),
-    )
 
 
 def _waiting(live: LiveService) -> tuple[str, ...]:
