@@ -174,9 +174,8 @@ def observed(account: Account, environment: Environment) -> Seen:
         locked = pool.submit(lease.holder, account.dynamodb, contract.ledger) if contract.ledger else None
         starting = {key: pool.submit(starters.read, account, one) for key, one in contract.scheduled_tasks.items()}
         live = observe.live(account, contract)
-        targets = {
-            one.key: pool.submit(_targets, account, one) for one in live.services if patience.groups_of(one.description)
-        }
+        balanced = [one for one in live.services if patience.groups_of(one.description)]
+        targets = {one.key: pool.submit(_targets, account, one) for one in balanced}
         entries, recent = past.result()
         return Seen(
             live=live,
@@ -365,7 +364,7 @@ def _done(entry: Entry, seen: Seen) -> Iterator[str]:
 
 def _moved(revision: str, wanted: str | None, previous: str) -> str:
     if revision == previous:
-        return f"did not move: {_short(revision)}"
+        return f"runs {_short(revision)}, as before"
     return f"moved to {_short(revision)}" if revision == wanted else f"is somebody else's: {_short(revision)}"
 
 
@@ -373,7 +372,7 @@ def _hints(status: Status) -> Iterator[str]:
     """Yield the next commands, best first; what is under way is waited for."""
     name = status.environment
     yield from (one.hint for one in status.unfinished)
-    drifts = [one for one in (*status.services, *status.schedules) if one.drift]
+    drifts = any([*(one.drift for one in status.services), *(one.drift for one in status.schedules)])
     if drifts and status.completed and not status.unfinished:
         yield f"inv rollback --env {name} --to {status.completed.number}"
     if any(one.waits for one in status.services) and not status.unfinished:
