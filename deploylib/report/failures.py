@@ -9,6 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from rich.console import Group
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
 
@@ -66,9 +67,8 @@ def _targets(targets: Sequence[SickTarget]) -> Iterator[RenderableType]:
         yield Text("\nUnhealthy targets", style="bold")
     for one in targets[:SHOWN_TARGETS]:
         why = ": ".join(cleaned(part) for part in (one.reason, one.description) if part)
-        yield Text.assemble(
-            "  ", (cleaned(one.target), "bold red"), f"  {cleaned(one.state)}{f', {why}' if why else ''}"
-        )
+        said = f"  {cleaned(one.state)}{f', {why}' if why else ''}"
+        yield _hanging(Text.assemble((cleaned(one.target), "bold red"), said))
     if len(targets) > SHOWN_TARGETS:
         yield Text(f"  and {len(targets) - SHOWN_TARGETS} more", style="dim")
 
@@ -76,13 +76,18 @@ def _targets(targets: Sequence[SickTarget]) -> Iterator[RenderableType]:
 def _task(task: StoppedTask, *, log_lines: int) -> Iterator[RenderableType]:
     why = ": ".join(cleaned(part) for part in (task.stop_code, task.reason) if part)
     yield Text(why or "stopped, and ECS gives no reason")
-    yield Text(f"  {_which(task)}", style="dim")
+    yield _hanging(Text(_which(task), style="dim"))
     for index, (name, exit_code, reason, health) in enumerate(task.containers):
         yield _followed(name) if index and exit_code in KILLED else _container(name, exit_code, reason, health)
     if task.log:
         whose = f"{cleaned(task.containers[0][0])} said last:" if task.containers else "said last:"
         yield Text(f"  {whose}", style="dim")
         yield from (Quoted(line, indent=4) for line in task.log[-log_lines:])
+
+
+def _hanging(text: Text) -> RenderableType:
+    """Return *text* two columns in, also where it goes on in another line."""
+    return Padding(text, (0, 0, 0, 2))
 
 
 def _which(task: StoppedTask) -> str:
@@ -92,7 +97,7 @@ def _which(task: StoppedTask) -> str:
     return f"task {cleaned(task.task)}{stopped}{alike}"
 
 
-def _container(name: str, exit_code: int | None, reason: str, health: str) -> Text:
+def _container(name: str, exit_code: int | None, reason: str, health: str) -> RenderableType:
     """Return one container: what is wrong with it first."""
     sick = health == "UNHEALTHY"
     parts = [
@@ -101,7 +106,7 @@ def _container(name: str, exit_code: int | None, reason: str, health: str) -> Te
         cleaned(reason),
     ]
     said = ", ".join(part for part in parts if part) or "gave no exit code"
-    return Text.assemble("  ", (cleaned(name), "bold red"), f"  {said}")
+    return _hanging(Text.assemble((cleaned(name), "bold red"), f"  {said}"))
 
 
 def _followed(name: str) -> Text:

@@ -100,9 +100,11 @@ def _parts(plan: Planned, width: int) -> Iterator[RenderableType]:
     if plan.migration:
         yield from (Text(), _rows("Migration", [_migration(plan)], name_width))
     yield from (Text(), Text("Services", style="bold"))
+    told: set[PlannedLimit | None] = set()
     for one in plan.services:
         yield _rows("", [_service(one)], name_width)
-        yield from _below(_expected(one))
+        yield from _below(_expected(one, why=one.limit not in told))
+        told.add(one.limit)
         yield from (Padding(_difference(each, width - 4), (0, 0, 0, 4)) for each in one.differences)
     if plan.schedules:
         yield from (Text(), Text("Schedules", style="bold"))
@@ -191,19 +193,18 @@ def _service(service: PlannedService) -> tuple[Text, ...]:
     )
 
 
-def _expected(service: PlannedService) -> str:
-    """Return what to expect of a service that moves: how many tasks, behind whom, how long at most and why."""
+def _expected(service: PlannedService, *, why: bool) -> str:
+    """Return what to expect of a service that moves: how many tasks, behind whom, how long at most, and *why*."""
     if service.action == "unchanged":
         return ""
     running = "" if service.desired_count is not None else f"{service.running} of {_tasks(service.desired)} running"
     behind = f"after {', '.join(service.after)}" if service.after else ""
-    return "; ".join(filter(None, (running, behind, _limited(service.limit) if service.limit else "")))
+    return "; ".join(filter(None, (running, behind, _limited(service.limit, why=why) if service.limit else "")))
 
 
-def _limited(limit: PlannedLimit) -> str:
+def _limited(limit: PlannedLimit, *, why: bool) -> str:
     most = elapsed(limit.seconds).removesuffix(" 00 s")
-    why = f" ({', '.join(limit.why)})" if limit.why else ""
-    return f"at most {most}{why}"
+    return f"at most {most}" + (f" ({', '.join(limit.why)})" if why and limit.why else "")
 
 
 def _below(text: str) -> Iterator[RenderableType]:

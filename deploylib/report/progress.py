@@ -23,7 +23,7 @@ from deploylib.report.console import FRAMES_PER_SECOND, cleaned, results
 from deploylib.report.failures import body
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -139,12 +139,21 @@ class _Plain:
         self._told: dict[tuple[str, str], str] = {}
 
     def __call__(self, event: events.Event) -> str | None:
-        for text in self._changes(event) if isinstance(event, events.Progressed) else (sentences.sentence(event),):
+        for text in self._texts(event):
             if text:
                 self._print(text, event.at)
         if isinstance(event, events.RolloutFailed):
             self._detail(event)
         return self._ask(event) if isinstance(event, events.Question) else None
+
+    def _texts(self, event: events.Event) -> Iterable[str]:
+        match event:
+            case events.Progressed():
+                return self._changes(event)
+            case events.Concluded():
+                return (event.verdict, *map(wording.serving, event.services))
+            case _:
+                return (sentences.sentence(event),)
 
     def _changes(self, event: events.Progressed) -> Iterator[str]:
         for one in event.services:
@@ -181,7 +190,7 @@ class _Moving:
         self._drawing = threading.Lock()
         self._over = threading.Event()
         self._painter = threading.Thread(target=self._paint, name="display", daemon=True)
-        self._live = Live(self, console=console, auto_refresh=False)
+        self._live = self._begun()
 
     def __enter__(self) -> Show:
         self._live.start()
@@ -224,8 +233,11 @@ class _Moving:
             try:
                 yield
             finally:
-                self._live.vertical_overflow = "ellipsis"  # stopping had set it to "visible"
+                self._live = self._begun()  # the same one would draw over what was said
                 self._live.start()
+
+    def _begun(self) -> Live:
+        return Live(self, console=self._console, auto_refresh=False)
 
     def _width(self) -> int:
         return max(1, self._console.width - ECHO_WIDTH)

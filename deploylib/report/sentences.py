@@ -162,7 +162,7 @@ def _rollout_failed(event: events.RolloutFailed) -> str:
 
 @sentence.register
 def _concluded(event: events.Concluded) -> str:
-    return f"{event.verdict}; {'; '.join(map(serving, event.services)) or 'no service was touched'}"
+    return "; ".join((event.verdict, *map(serving, event.services)))
 
 
 @sentence.register

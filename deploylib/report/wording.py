@@ -62,10 +62,10 @@ def serving(one: events.Serves) -> str:
     which = ", ".join(filter(None, (f"release {one.release}" if one.release else "", one.commit[:SHORT_COMMIT])))
     revision = f"{short(one.revision)}{f' ({which})' if which else ''}"
     said = {
-        "previous": f"serves what it served before, {revision}",
-        "new": f"serves the new {revision}",
+        "previous": f"serves as before: {revision}",
+        "new": f"serves the new one: {revision}",
         "nothing": "serves nothing: no task is wanted",
-        "unclear": f"is neither here nor there, set to {revision}: look at it",
+        "unclear": f"is neither here nor there: look at it, it is set to {revision}",
     }
     return f"{one.service} {said.get(one.state, one.state)}"
 

@@ -63,7 +63,7 @@ def test_the_page_in_it_fits_a_person_s_screen(
     page = fail(place, plan(), failure, concluded, error=error, clock=clock)["page"]
     assert page[0] == "guestbook → stg  account 123456789012  ap-northeast-1"
     assert any("RuntimeError: GREETING is not set" in line for line in page)
-    assert "  web serves what it served before, web:12 (release 41, 3f2a9c1d04be)" in page
+    assert "  web serves as before: web:12 (release 41, 3f2a9c1d04be)" in page
     assert page[-1] == "Next: deploy again"
     assert len(page) < 30
     assert max(map(len, page)) <= 100

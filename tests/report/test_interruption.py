@@ -127,7 +127,8 @@ def test_the_board_waits_while_somebody_is_asked_and_comes_back(screen: Callable
     report.follow(asking([]), console=page.console, ask=ask)
     assert "0/2 new" in shown[0]
     assert page.file.getvalue().count("\x1b[?25h") == 2  # the cursor is there to answer, and at the end
-    assert "0/2 new" in page.text[page.text.index("the question") :]
+    afterwards = page.file.getvalue().partition("the question\n")[2]
+    assert "\x1b[1A" not in afterwards.partition("0/2 new")[0]  # it is drawn below, not over what was said
 
 
 def test_another_ctrl_c_at_the_question_reaches_the_generator(screen: Callable[..., Any]) -> None:

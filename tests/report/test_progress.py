@@ -218,8 +218,21 @@ def test_what_serves_after_a_failure_stands_at_the_end(screen: Callable[..., Any
     page = screen(terminal=True)
     report.follow(boxed(events.Concluded(verdict="rolled back", services=(web, job))), console=page.console)
     last = page.text[page.text.rindex("What serves now") :].split("\n")
-    assert last[1].rstrip() == "↩ web  serves what it served before, web:12 (release 41, 3f2a9c1d04be)"
+    assert last[1].rstrip() == "↩ web  serves as before: web:12 (release 41, 3f2a9c1d04be)"
     assert last[2].rstrip() == "✗ job  serves nothing: no task is wanted"
+
+
+def test_a_log_says_in_a_line_each_what_serves(screen: Callable[..., Any], clock: Clock) -> None:
+    web = events.Serves(service="web", state="new", revision="arn/web:13")
+    job = events.Serves(service="job", state="unclear", revision="arn/job:7")
+    page = screen()
+    concluded = events.Concluded(verdict="not restored", services=(web, job))
+    report.follow(boxed(concluded), console=page.console, clock=clock)
+    assert [line[10:] for line in page.lines if line] == [
+        "not restored",
+        "web serves the new one: web:13",
+        "job is neither here nor there: look at it, it is set to job:7",
+    ]
 
 
 def test_what_a_hook_prints_stands_under_its_command(screen: Callable[..., Any]) -> None:
