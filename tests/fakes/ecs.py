@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.fakes.clock import when
 from tests.fakes.door import FakeClient, Refused, Request, Response, operation
-from tests.fakes.services import ROLLOUT_TRIGGERS, Deployment, Habits, Service, pending, running
+from tests.fakes.services import ROLLOUT_TRIGGERS, Deployment, Habits, Record, Service, pending, running
 from tests.fakes.tasks import Behaviour, Container, Task, Timing
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SERVICES_PER_CALL, TASKS_PER_CALL, PAGE, SERVICES_PAGE, TASKS_PER_RUN = 10, 100, 100, 10, 10
 DELETIONS_PER_CALL = 10
+RECORDS_PER_CALL = 20
 STARTED_BY = re.compile(r"^[A-Za-z0-9_/-]{1,128}$")
 ONE_OFF = Behaviour(exits=0, after_seconds=1.0)
 
@@ -84,6 +85,7 @@ class FakeEcs(FakeClient):
         self._tokens: dict[str, tuple[float, Request, list[Task]]] = {}
         self._stale: dict[str, tuple[float, dict[str, Any]]] = {}
         self._numbers = itertools.count(1)
+        self._full: tuple[float, str] = (0.0, "")
 
     # For tests
 
@@ -110,6 +112,15 @@ class FakeEcs(FakeClient):
             times=times,
         )
         self._rules.append(rule)
+
+    def fill(self, seconds: float, why: str = "no Container Instances were found in your capacity provider") -> None:
+        """Have no room for tasks of services for so long."""
+        self._full = (self.clock.monotonic() + seconds, why)
+
+    def alarm(self, name: str) -> None:
+        """Have an alarm go off."""
+        for one in self.services.values():
+            one.alarm(name)
 
     def tasks_of(self, service: str) -> tuple[Task, ...]:
         """Return the service's tasks that ECS still knows, stopped ones too, oldest first."""
@@ -256,8 +267,55 @@ class FakeEcs(FakeClient):
         return _page("serviceArns", arns, request, request.get("maxResults", SERVICES_PAGE))
 
     @operation
+    def describe_clusters(self, **request: Any) -> Response:
+        found = {"clusterArn": self.cluster, "clusterName": self.cluster.rpartition("/")[2], "status": "ACTIVE"}
+        names = {found["clusterArn"], found["clusterName"]}
+        return {
+            "clusters": [found for one in request["clusters"] if one in names],
+            "failures": [{"arn": one, "reason": "MISSING"} for one in request["clusters"] if one not in names],
+        }
+
+    @operation
     def list_clusters(self, **request: Any) -> Response:
         return {"clusterArns": [self.cluster]}
+
+    # Service deployments
+
+    @operation
+    def list_service_deployments(self, **request: Any) -> Response:
+        self._check_cluster(request)
+        service = self._service(request["service"])
+        if service is None:
+            raise Refused("ServiceNotFoundException", "Service not found.")
+        visible = [one for one in service.records if self._is_listed(one)]
+        wanted = [one for one in visible if one.status in request.get("status", (one.status,))]
+        return {"serviceDeployments": [_brief(service, one) for one in wanted[: request.get("maxResults", PAGE)]]}
+
+    @operation
+    def describe_service_deployments(self, **request: Any) -> Response:
+        if not 1 <= len(request["serviceDeploymentArns"]) <= RECORDS_PER_CALL:
+            raise Refused("InvalidParameterException", "serviceDeploymentArns must have between 1 and 20 elements.")
+        known = {_record_arn(one, each): (one, each) for one in self.services.values() for each in one.records}
+        asked = request["serviceDeploymentArns"]
+        return {
+            "serviceDeployments": [_full(*known[arn]) for arn in asked if arn in known],
+            "failures": [{"arn": arn, "reason": "MISSING"} for arn in asked if arn not in known],
+        }
+
+    @operation
+    def stop_service_deployment(self, **request: Any) -> Response:
+        known = {_record_arn(one, each): (one, each) for one in self.services.values() for each in one.records}
+        arn = request["serviceDeploymentArn"]
+        if arn not in known:
+            raise Refused("ServiceDeploymentNotFoundException", "Service deployment not found.")
+        service, record = known[arn]
+        if record.over or record.back_since is not None:
+            raise Refused("ConflictException", f"Service deployment cannot be stopped: it is {record.status}.")
+        service.stop_deployment()
+        return {"serviceDeploymentArn": arn}
+
+    def _is_listed(self, record: Record) -> bool:
+        return self.clock.time() - record.created_at >= self.habits.records_appear_seconds
 
     # Tasks
 
@@ -370,6 +428,8 @@ class FakeEcs(FakeClient):
 
     def _start_service_task(self, service: Service, deployment: Deployment) -> Task | str:
         definition = self._definition(deployment.revision)
+        if self.clock.monotonic() < self._full[0]:
+            return self._full[1]
         containers = self._containers(definition, {})
         if problem := next((one.behaviour.unplaceable for one in containers if one.behaviour.unplaceable), ""):
             return problem
@@ -590,6 +650,65 @@ def _describe_deployment(service: Service, deployment: Deployment) -> dict[str, 
         "updatedAt": when(deployment.updated_at),
         **deployment.launch,
         **({"networkConfiguration": deployment.network} if deployment.network else {}),
+    }
+
+
+def _record_arn(service: Service, record: Record) -> str:
+    return f"{service.arn.replace(':service/', ':service-deployment/')}/{record.number[::-1]}"
+
+
+def _revision_arn(service: Service, number: str) -> str:
+    return f"{service.arn.replace(':service/', ':service-revision/')}/{number}"
+
+
+def _brief(service: Service, record: Record) -> dict[str, Any]:
+    finished = {"finishedAt": when(record.finished_at)} if record.finished_at is not None else {}
+    return {
+        "serviceDeploymentArn": _record_arn(service, record),
+        "serviceArn": service.arn,
+        "clusterArn": service.cluster,
+        "createdAt": when(record.created_at),
+        "startedAt": when(record.created_at),
+        "targetServiceRevisionArn": _revision_arn(service, record.number),
+        "status": record.status,
+        **({"statusReason": record.reason} if record.reason else {}),
+        **finished,
+    }
+
+
+def _full(service: Service, record: Record) -> dict[str, Any]:
+    tasks = service.of(record.deployment)
+    brief = {key: value for key, value in _brief(service, record).items() if key != "targetServiceRevisionArn"}
+    back = record.back_to and {
+        "reason": record.reason,
+        "startedAt": when(record.back_since or 0.0),
+        "serviceRevisionArn": _revision_arn(service, record.back_to.id.rpartition("/")[2]),
+    }
+    watched = {"alarmNames": list(service.alarms["alarmNames"]), "triggeredAlarmNames": list(record.alarms)}
+    return {
+        **brief,
+        "updatedAt": when(record.deployment.updated_at),
+        "targetServiceRevision": {
+            "arn": _revision_arn(service, record.number),
+            "requestedTaskCount": record.deployment.desired,
+            "runningTaskCount": running(tasks),
+            "pendingTaskCount": pending(tasks),
+        },
+        "sourceServiceRevisions": [
+            {"arn": _revision_arn(service, one.id.rpartition("/")[2])} for one in record.sources
+        ],
+        "deploymentConfiguration": service.attributes["deploymentConfiguration"],
+        "deploymentCircuitBreaker": {
+            "status": "MONITORING" if service.breaker["enable"] else "DISABLED",
+            "failureCount": record.deployment.failed_tasks,
+            "threshold": service.breaker_threshold,
+        },
+        **(
+            {"alarms": {"status": "TRIGGERED" if record.alarms else "MONITORING", **watched}}
+            if service.alarms["enable"]
+            else {}
+        ),
+        **({"rollback": back} if back else {}),
     }
 
 

@@ -43,6 +43,9 @@ class Habits:
     `inactive_kept_seconds`: so long a replaced deployment stays listed as INACTIVE.
     `stale_seconds`: so long DescribeServices answers as before an update (eventual consistency).
     `tasks_appear_seconds`: so long DescribeTasks does not know a task that was just started.
+    `bake_seconds`: so long a deployment with alarms stays IN_PROGRESS after all is healthy.
+    `revisions_numbered`: service revisions bear the number of their deployment, or one of their own.
+    `records_appear_seconds`: so long a service deployment is not listed after it was made.
     """
 
     completes: Literal["healthy", "draining", "stopped"] = "draining"
@@ -51,6 +54,9 @@ class Habits:
     inactive_kept_seconds: float = 0.0
     stale_seconds: float = 0.0
     tasks_appear_seconds: float = 0.0
+    bake_seconds: float = 0.0
+    revisions_numbered: bool = True
+    records_appear_seconds: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -69,6 +75,27 @@ class Deployment:
     reason: str = ""
     failed_tasks: int = 0
     empty_since: float | None = None
+    healthy_since: float | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Record:
+    """What ECS tells of a deployment as a service deployment."""
+
+    number: str
+    deployment: Deployment
+    sources: tuple[Deployment, ...]
+    created_at: float
+    status: str = "IN_PROGRESS"
+    reason: str = ""
+    back_since: float | None = None
+    back_to: Deployment | None = None
+    finished_at: float | None = None
+    alarms: tuple[str, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        return self.finished_at is not None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -94,6 +121,7 @@ class Service:
     next_look: float | None = None
     last_completed: Deployment | None = None
     steady: bool = False
+    records: list[Record] = field(default_factory=list)
 
     @property
     def primary(self) -> Deployment:
@@ -110,14 +138,22 @@ class Service:
         return configuration.get("deploymentCircuitBreaker") or {"enable": False, "rollback": False}
 
     @property
+    def alarms(self) -> Mapping[str, Any]:
+        return self.attributes["deploymentConfiguration"].get("alarms") or {"enable": False, "alarmNames": []}
+
+    @property
+    def early(self) -> Mapping[str, Any]:
+        return self.attributes["deploymentConfiguration"].get("earlySuccessCriteria") or {"enable": False}
+
+    @property
     def breaker_threshold(self) -> int:
         return max(BREAKER_MINIMUM, math.ceil(self.desired * BREAKER_SHARE))
 
     def of(self, deployment: Deployment) -> list[Task]:
         return [one for one in self.tasks if one.started_by == deployment.id]
 
-    def deploy(self, revision: str) -> Deployment:
-        """Make a new deployment the PRIMARY one."""
+    def deploy(self, revision: str, *, recorded: bool = True) -> Deployment:
+        """Make a new deployment the PRIMARY one; a roll-back is no service deployment of its own."""
         for one in self.deployments:
             if one.status == "PRIMARY":
                 one.status = "ACTIVE"
@@ -134,9 +170,30 @@ class Service:
         )  # fmt: skip
         deployment.reason = f"ECS deployment {deployment.id} in progress."
         self.deployments.insert(0, deployment)
+        if recorded:
+            self._record(deployment)
         self.not_before = 0.0
         self.look_soon()
         return deployment
+
+    def _record(self, deployment: Deployment) -> None:
+        self._end_record("STOPPED", "Service deployment was stopped because a new one has begun.")
+        number = deployment.id.rpartition("/")[2]
+        self.records.insert(
+            0,
+            Record(
+                number=number if self.habits().revisions_numbered else number[::-1],
+                deployment=deployment,
+                sources=tuple(self.deployments[1:]),
+                created_at=self.clock.time(),
+            ),
+        )
+
+    def _end_record(self, status: str, reason: str = "") -> None:
+        if self.records and not self.records[0].over:
+            newest = self.records[0]
+            newest.status, newest.finished_at = status, self.clock.time()
+            newest.reason = reason or newest.reason
 
     def scale(self, desired: int) -> None:
         self.desired = self.primary.desired = desired
@@ -251,12 +308,33 @@ class Service:
     def _complete(self) -> bool:
         """Complete the PRIMARY deployment when it has what it wants; return whether that is so now."""
         primary = self.primary
-        if primary.state != "IN_PROGRESS" or not self._enough() or not self._old_gone():
+        if primary.state != "IN_PROGRESS" or not self._successful():
+            return False
+        if not self._baked(primary):
             return False
         primary.state, primary.reason = "COMPLETED", f"ECS deployment {primary.id} completed."
         primary.updated_at, self.last_completed = self.clock.time(), primary
+        back = bool(self.records) and self.records[0].back_since is not None
+        self._end_record("ROLLBACK_SUCCESSFUL" if back else "SUCCESSFUL")
         self.say(f"(deployment {primary.id}) deployment completed.")
         return True
+
+    def _successful(self) -> bool:
+        """Whether the PRIMARY deployment has what ECS calls a success; early criteria ask for less than all."""
+        if self.early["enable"]:
+            healthy = sum(one.proven for one in self.of(self.primary))
+            enough = healthy >= math.ceil(self.desired * int(self.early["healthyPercent"]) / 100)
+            return enough and (self.early["sourceServiceRevisionCleanup"] == "DEFERRED" or self._old_gone())
+        return self._enough() and self._old_gone()
+
+    def _baked(self, deployment: Deployment) -> bool:
+        if not (self.alarms["enable"] and self.habits().bake_seconds):
+            return True
+        now = self.clock.monotonic()
+        if deployment.healthy_since is None:
+            deployment.healthy_since = now
+            self.clock.after(self.habits().bake_seconds, self.look_soon)
+        return now - deployment.healthy_since >= self.habits().bake_seconds
 
     def _settle(self) -> None:
         """Say once that nothing is left to do, and drop deployments that are over."""
@@ -301,22 +379,46 @@ class Service:
         if not failed:
             deployment.status = "INACTIVE"
 
-    # The circuit breaker
+    # The circuit breaker, alarms, and whoever stops a deployment
 
     def _trip(self, deployment: Deployment) -> None:
+        self._give_up(deployment, "tasks failed to start", rollback=bool(self.breaker["rollback"]))
+
+    def alarm(self, name: str) -> None:
+        """Have a CloudWatch alarm go off; only one that a deployment under way watches does anything."""
+        if self.alarms["enable"] and name in self.alarms["alarmNames"] and self.primary.state == "IN_PROGRESS":
+            self.records[0].alarms = (name,)
+            self._give_up(self.primary, "alarm detected", rollback=bool(self.alarms["rollback"]))
+
+    def stop_deployment(self) -> None:
+        """Do what StopServiceDeployment does: return to the former revision, also without a circuit breaker."""
+        self._give_up(self.primary, "service deployment stopped by user", rollback=True)
+
+    def rebalance(self) -> None:
+        """Replace a task of the PRIMARY deployment, as ECS does to spread tasks over zones."""
+        mine = [one for one in self.of(self.primary) if one.wanted]
+        self.say(f"has stopped 1 running tasks: (task {mine[0].id}) for Availability Zone rebalancing.")
+        mine[0].stop("ServiceSchedulerInitiated", "Availability Zone rebalancing")
+
+    def _give_up(self, deployment: Deployment, why: str, *, rollback: bool) -> None:
         deployment.state, deployment.updated_at = "FAILED", self.clock.time()
-        deployment.reason = "ECS deployment circuit breaker: tasks failed to start."
-        self.say(f"(deployment {deployment.id}) deployment failed: tasks failed to start.")
-        if self.breaker["rollback"] and self.last_completed:
+        by = "circuit breaker: " if why == "tasks failed to start" else ""
+        deployment.reason = f"ECS deployment {by}{why}."
+        self.say(f"(deployment {deployment.id}) deployment failed: {why}.")
+        if rollback and self.last_completed:
             self._roll_back(deployment, self.last_completed)
         else:
+            self._end_record("STOPPED", deployment.reason)
             self._stop([one for one in self.of(deployment) if one.wanted], deployment)
 
     def _roll_back(self, failed: Deployment, former: Deployment) -> None:
         self.say(f"rolling back to deployment {former.id}.")
         self.not_before = self.clock.monotonic()
+        record = self.records[0]
+        record.status, record.reason = "ROLLBACK_IN_PROGRESS", failed.reason
+        record.back_since, record.back_to = self.clock.time(), former
         if self.habits().rolls_back_to == "new":
-            target = self.deploy(former.revision)
+            target = self.deploy(former.revision, recorded=False)
         else:
             target = former
             failed.status, former.status, former.empty_since = "ACTIVE", "PRIMARY", None

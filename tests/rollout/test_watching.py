@@ -10,6 +10,7 @@ import pytest
 
 from deploylib import config, events, rollout
 from deploylib.errors import AwsError
+from deploylib.rollout import watching
 from tests.fakes import world as worlds
 from tests.fakes.services import Habits
 
@@ -96,7 +97,7 @@ def test_watch_fails_when_the_breaker_does_not_roll_back() -> None:
 def test_watch_gives_up_by_itself_where_there_is_no_breaker() -> None:
     world = worlds.world(worlds.ServiceSpec(key="web", containers={"app": "web"}, tasks=2, breaker=False))
     world.ecs.behave(image=worlds.digest("web", 2), exits=1, after_seconds=0.2)
-    _, outcomes = watch(world, start(world, "web"), settings=config.Rollout(failed_tasks=4))
+    _, outcomes = watch(world, start(world, "web"), settings=config.Rollout(failed_tasks=4, same_failure=50))
     assert outcomes["web"].verdict == "failed"
     assert "gave up after" in outcomes["web"].reason
     assert world.clock.monotonic() < 300
@@ -256,18 +257,18 @@ def test_first_look_comes_after_the_usual_pause_when_no_earlier_end_is_expected(
 
 
 def test_pauses_grow_to_ten_seconds_and_no_further() -> None:
-    many = list(itertools.islice(rollout._pauses(3.0, first=3.0), 100))
+    many = list(itertools.islice(watching._pauses(3.0, first=3.0), 100))
     assert many[0] == 3.0
     assert max(many) == 10.0
-    assert max(itertools.islice(rollout._pauses(30.0, first=1.0), 100)) == 30.0
+    assert max(itertools.islice(watching._pauses(30.0, first=1.0), 100)) == 30.0
 
 
 def test_pauses_are_a_quarter_of_the_time_so_far_until_they_are_as_long_as_asked_for() -> None:
-    many = list(itertools.islice(rollout._pauses(3.0, first=1.0), 20))
+    many = list(itertools.islice(watching._pauses(3.0, first=1.0), 20))
     for so_far, pause in zip(itertools.accumulate(many), many[1:], strict=False):
         assert pause == min(so_far / 4, 3.0)
 
 
 def test_pauses_are_no_shorter_than_a_sixteenth() -> None:
-    many = list(itertools.islice(rollout._pauses(3.2, first=0.1), 20))
+    many = list(itertools.islice(watching._pauses(3.2, first=0.1), 20))
     assert many[:3] == [0.1, 0.2, 0.2]
