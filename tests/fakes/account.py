@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, cast
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.dynamodb import FakeDynamo
+from tests.fakes.ec2 import FakeEc2
 from tests.fakes.ecr import FakeEcr
 from tests.fakes.ecs import FakeEcs
 from tests.fakes.elbv2 import FakeElbv2
 from tests.fakes.iam import FakeIam
 from tests.fakes.logs import FakeLogs
 from tests.fakes.schedules import FakeEvents, FakeScheduler
+from tests.fakes.secretsmanager import FakeSecretsManager
 from tests.fakes.ssm import FakeSsm
 from tests.fakes.sts import FakeSts
 
@@ -40,6 +42,8 @@ class FakeAccount:
         self.ssm = FakeSsm(self.clock, calls=self.calls, log=self.log)
         self.ecr = FakeEcr(self.clock, account_id=account_id, region=region, calls=self.calls, log=self.log)
         self.dynamodb = FakeDynamo(self.clock, calls=self.calls, log=self.log)
+        self.ec2 = FakeEc2(self.clock, calls=self.calls, log=self.log)
+        self.secretsmanager = FakeSecretsManager(self.clock, calls=self.calls, log=self.log)
         self.events = FakeEvents(self.clock, calls=self.calls, log=self.log)
         self.scheduler = FakeScheduler(self.clock, calls=self.calls, log=self.log)
         self.ecs = FakeEcs(

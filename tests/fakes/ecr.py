@@ -36,6 +36,7 @@ class FakeEcr(FakeClient):
         self.pushed: dict[str, float] = {}
         self.sizes: dict[str, int] = {}
         self.layers: dict[str, set[str]] = {}
+        self.policies: dict[str, str] = {}
 
     def have(self, repository: str, *tags: str, manifest: str = "", age: float = 0) -> str:
         """Have an image under *tags*, without a call, pushed *age* seconds ago; return its digest."""
@@ -65,6 +66,14 @@ class FakeEcr(FakeClient):
         for name in names:
             self._check(name)
         return {"repositories": [{"repositoryName": one, "repositoryUri": f"{self.registry}/{one}"} for one in names]}
+
+    @operation
+    def get_repository_policy(self, **request: Any) -> Response:
+        name = request["repositoryName"]
+        self._check(name)
+        if name not in self.policies:
+            raise Refused("RepositoryPolicyNotFoundException", "Repository policy does not exist")
+        return {"repositoryName": name, "policyText": self.policies[name]}
 
     @operation
     def batch_get_image(self, **request: Any) -> Response:

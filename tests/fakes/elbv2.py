@@ -1,6 +1,6 @@
 """Elastic Load Balancing as far as a rollout sees it: the targets that the fake ECS registers, and their health.
 
-`attributes` are those of a target group by its ARN; what is not there has AWS's defaults.
+`attributes` are those of a target group by its ARN, `groups` what else differs; what is not there has AWS's defaults.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ class FakeElbv2(FakeClient):
         super().__init__(clock, **shared)
         self._ecs = ecs
         self.attributes: dict[str, dict[str, str]] = {}
+        self.groups: dict[str, dict[str, Any]] = {}
+
+    @operation
+    def describe_target_groups(self, **request: Any) -> Response:
+        return {"TargetGroups": [self._group(self._known(arn)) for arn in request["TargetGroupArns"]]}
 
     @operation
     def describe_target_group_attributes(self, **request: Any) -> Response:
@@ -44,6 +49,20 @@ class FakeElbv2(FakeClient):
         arn = self._known(request["TargetGroupArn"])
         tasks = [one for one in self._ecs.tasks.values() if one.target_group == arn and one.status in REGISTERED]
         return {"TargetHealthDescriptions": [_health(one) for one in tasks]}
+
+    def _group(self, arn: str) -> dict[str, Any]:
+        """Return what AWS tells of a group that a load balancer sends to; `groups` has what differs."""
+        return {
+            "TargetGroupArn": arn,
+            "TargetGroupName": arn.split("/")[1],
+            "TargetType": "ip",
+            "Protocol": "HTTP",
+            "Port": 80,
+            "HealthCheckPort": "traffic-port",
+            "HealthCheckPath": "/healthz",
+            "LoadBalancerArns": [arn.replace(":targetgroup/", ":loadbalancer/app/")],
+            **self.groups.get(arn, {}),
+        }
 
     def _known(self, arn: str) -> str:
         if arn not in {one.target_group for one in self._ecs.services.values()}:

@@ -69,6 +69,13 @@ class FakeLogs(FakeClient):
         }
 
     @operation
+    def describe_log_groups(self, **request: Any) -> Response:
+        prefix, most = request.get("logGroupNamePrefix", ""), request.get("limit", 50)
+        names = sorted(one for one in self.groups if one.startswith(prefix))
+        more = {"nextToken": "more"} if len(names) > most else {}
+        return {"logGroups": [{"logGroupName": one} for one in names[:most]], **more}
+
+    @operation
     def describe_log_streams(self, **request: Any) -> Response:
         group, prefix = request.get("logGroupName", ""), request.get("logStreamNamePrefix", "")
         if group not in self.groups:

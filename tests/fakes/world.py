@@ -353,6 +353,7 @@ def _container(spec: ServiceSpec, repository: str, name: str) -> dict[str, Any]:
         "image": f"{repository}{taskdef.SENTINEL}",
         "essential": True,
         "stopTimeout": 30,
+        **({"portMappings": [{"containerPort": 8000, "protocol": "tcp"}]} if spec.balanced and checked else {}),
         "environment": [{"name": "GREETING", "value": "hello"}, {"name": "APP_ENV", "value": ENVIRONMENT}],
         "secrets": [{"name": "DB_PASSWORD", "valueFrom": f"arn:aws:ssm:{REGION}:{ACCOUNT_ID}:parameter/db"}],
         "logConfiguration": {
