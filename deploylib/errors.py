@@ -54,6 +54,18 @@ class MigrationError(DeployError):
     exit_code = 5
 
 
+class TaskError(DeployError):
+    """A one-off task did not start, or did not end in time."""
+
+
+class CommandError(DeployError):
+    """The command of `inv run` ended with an exit code of its own, which is passed on."""
+
+    def __init__(self, message: str, *, exit_code: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
+
+
 class RolledBackError(DeployError):
     """The rollout failed and the previous release is serving."""
 
