@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 import sys
+import termios
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.text import Text
@@ -26,7 +27,7 @@ MEANINGS = {
     "detach": "stop watching, and leave the rollout to ECS",
     "rollback": "stop the rollout, and go back to the release before",
 }
-LIMIT_SECONDS = 20.0  # well below the shortest lease
+LIMIT_SECONDS = 20.0  # within what is left of a lease of a minute that is renewed each third of it
 
 
 def asked(
@@ -44,15 +45,27 @@ def asked(
     if not (question.may_ask and console.is_terminal and answers.isatty()):
         return None
     console.print(_text(question, limit_seconds))
+    termios.tcflush(answers, termios.TCIFLUSH)  # what was typed before the question is no answer to it
     for _ in ANSWERS:  # as many chances as there are answers
-        console.print(Text("wait, detach or rollback? ", style="bold"), end="")
-        given = _line(answers, limit_seconds)
+        given = _typed(answers, console, limit_seconds)
         if given is None:
-            console.print(Text("\nno answer: what the environment's on_interrupt says"))
+            console.print(Text("no answer: what the environment's on_interrupt says"))
             return None
         if answer := _meant(given):
             return answer
     return None
+
+
+def _typed(answers: TextIO, console: Console, limit_seconds: float) -> str | None:
+    """Ask, and return the line that was typed; the cursor is at the beginning of a line afterwards."""
+    console.print(Text("wait, detach or rollback? ", style="bold"), end="")
+    given = None
+    try:
+        given = _line(answers, limit_seconds)
+    finally:
+        if given is None:
+            console.print()
+    return given
 
 
 def _text(question: Question, limit_seconds: float) -> Text:

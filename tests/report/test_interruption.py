@@ -5,28 +5,54 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deploylib import events, report
+from deploylib.report import console
 from deploylib.report.interruption import asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 QUESTION = events.Question(services=("web", "job"))
 
 
+class Screen(io.StringIO):
+    """What is printed, to somebody who types a line each time that something is asked."""
+
+    def __init__(self, typing: int) -> None:
+        super().__init__()
+        self.typing, self.lines = typing, list[str]()
+
+    def write(self, text: str, /) -> int:
+        if "rollback? " in text and self.lines:
+            os.write(self.typing, f"{self.lines.pop(0)}\n".encode())
+        return super().write(text)
+
+
 class Terminal:
-    """A pseudo-terminal at which somebody types."""
+    """A pseudo-terminal at which somebody sits."""
 
     def __init__(self) -> None:
         self._typing, there = pty.openpty()
         self.answers = os.fdopen(there, "r", encoding="utf-8")
+        self.screen = Screen(self._typing)
+        self.console = console.page(self.screen, width=80, terminal=True)
+
+    @property
+    def lines(self) -> list[str]:
+        return ESCAPE.sub("", self.screen.getvalue()).splitlines()
 
     def types(self, *lines: str) -> None:
-        os.write(self._typing, "".join(f"{line}\n" for line in lines).encode())
+        """Type one of these whenever something is asked."""
+        self.screen.lines += lines
+
+    def types_ahead(self, line: str) -> None:
+        os.write(self._typing, f"{line}\n".encode())
 
     def close(self) -> None:
         self.answers.close()
@@ -52,41 +78,41 @@ def terminal() -> Iterator[Terminal]:
         (("x", "y", "z", "w"), None),
     ],
 )
-def test_the_answer_is_a_word_or_its_beginning(
-    typed: tuple[str, ...], answer: str | None, terminal: Terminal, screen: Callable[..., Any]
-) -> None:
+def test_the_answer_is_a_word_or_its_beginning(typed: tuple[str, ...], answer: str | None, terminal: Terminal) -> None:
     terminal.types(*typed)
-    assert asked(QUESTION, answers=terminal.answers, console=screen(terminal=True).console) == answer
+    assert asked(QUESTION, answers=terminal.answers, console=terminal.console) == answer
 
 
-def test_the_question_says_what_is_under_way_and_what_each_answer_does(
-    terminal: Terminal, screen: Callable[..., Any]
-) -> None:
+def test_the_question_says_what_is_under_way_and_what_each_answer_does(terminal: Terminal) -> None:
     terminal.types("w")
-    page = screen(terminal=True, width=80)
-    asked(QUESTION, answers=terminal.answers, console=page.console)
-    assert "Interrupted while under way: web, job" in page.lines
+    asked(QUESTION, answers=terminal.answers, console=terminal.console)
+    assert "Interrupted while under way: web, job" in terminal.lines
     for word in ("wait", "detach", "rollback"):
-        assert any(line.split()[:1] == [word] for line in page.lines)
+        assert any(line.split()[:1] == [word] for line in terminal.lines)
 
 
-def test_nobody_who_answers_in_time_is_as_nobody_there(terminal: Terminal, screen: Callable[..., Any]) -> None:
-    page = screen(terminal=True)
-    assert asked(QUESTION, answers=terminal.answers, console=page.console, limit_seconds=0.0) is None
-    assert "no answer: what the environment's on_interrupt says" in page.lines
+def test_nobody_who_answers_in_time_is_as_nobody_there(terminal: Terminal) -> None:
+    assert asked(QUESTION, answers=terminal.answers, console=terminal.console, limit_seconds=0.0) is None
+    assert terminal.lines[-2:] == [
+        "wait, detach or rollback? ",
+        "no answer: what the environment's on_interrupt says",
+    ]
 
 
-def test_who_may_not_be_asked_is_not(terminal: Terminal, screen: Callable[..., Any]) -> None:
-    terminal.types("w")
-    page = screen(terminal=True)
+def test_what_was_typed_before_the_question_is_no_answer(terminal: Terminal) -> None:
+    terminal.types_ahead("rollback")
+    terminal.types("wait")
+    assert asked(QUESTION, answers=terminal.answers, console=terminal.console) == "wait"
+
+
+def test_who_may_not_be_asked_is_not(terminal: Terminal) -> None:
     silent = events.Question(services=("web",), may_ask=False)
-    assert asked(silent, answers=terminal.answers, console=page.console) is None
-    assert page.text == ""
+    assert asked(silent, answers=terminal.answers, console=terminal.console) is None
+    assert terminal.lines == []
 
 
 def test_nobody_is_asked_where_no_terminal_is(terminal: Terminal, screen: Callable[..., Any]) -> None:
-    terminal.types("w")
-    assert asked(QUESTION, answers=io.StringIO("w\n"), console=screen(terminal=True).console) is None
+    assert asked(QUESTION, answers=io.StringIO("w\n"), console=terminal.console) is None
     assert asked(QUESTION, answers=terminal.answers, console=screen().console) is None
 
 
