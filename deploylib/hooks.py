@@ -17,6 +17,7 @@ from deploylib import process
 from deploylib.errors import ProcessError, RefusedError, ToolMissingError
 from deploylib.events import Event, HookEnded, HookLogged, HookStarted, Noticed
 from deploylib.images.buildlog import maskable, masked
+from deploylib.secrecy import SECRET_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -32,7 +33,6 @@ LAST_LINES = 10
 NAP_SECONDS = 0.001
 NOT_IN_TIME, NOT_STARTED = 124, 126  # as `timeout` and a shell say it
 SHORTEST_SECRET = 8  # a shorter value is in many lines that say nothing of it
-SECRET_ENDINGS = ("SECRET_ACCESS_KEY", "SESSION_TOKEN", "PASSWORD", "TOKEN", "SECRET")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,5 +142,5 @@ class _Last:
 def _hidden(environment: Environment, inherited: Mapping[str, str]) -> tuple[str, ...]:
     """Return the secrets that a hook has from us, and may print: `env` is quickly written while something is sought."""
     ours = {one.variable for one in environment.notifications}
-    secret = {value for name, value in inherited.items() if name in ours or name.upper().endswith(SECRET_ENDINGS)}
+    secret = {value for name, value in inherited.items() if name in ours or SECRET_NAME.search(name)}
     return maskable(value for value in secret if len(value) >= SHORTEST_SECRET)

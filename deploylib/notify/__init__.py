@@ -23,12 +23,38 @@ if TYPE_CHECKING:
     from deploylib.aws import Account
     from deploylib.clock import Clock
     from deploylib.config import Environment, Notification
+    from deploylib.plan import Plan
 
-__all__ = ["Channel", "Kind", "Message", "Send", "Subject", "channels", "telling"]
+__all__ = ["Channel", "Kind", "Message", "Send", "Subject", "channels", "telling", "told"]
 
 MOST_PARAMETERS_PER_CALL = 10
 
 T = TypeVar("T")
+
+
+def told(
+    happening: Generator[events.Event, str | None, T],
+    environment: Environment,
+    account: Account,
+    plan: Plan,
+    *,
+    by: str = "",
+    clock: Clock = time,
+    variables: Mapping[str, str] = os.environ,
+    send: Send = send,
+) -> Generator[events.Event, str | None, T]:
+    """Hand on *happening*, which carries out *plan*, and tell those of it whom *environment* names; see `telling`."""
+    subject = Subject(
+        app=environment.app.name,
+        environment=environment.name,
+        commit=plan.commit,
+        action=plan.action,
+        by=by,
+        services=tuple(one.key for one in plan.moving),
+        restores=plan.restores,
+    )
+    found = channels(environment, account, variables=variables)
+    return (yield from telling(happening, found, subject, clock=clock, send=send))
 
 
 def telling(

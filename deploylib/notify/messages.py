@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import TYPE_CHECKING, Literal
 
-from deploylib import events
+from deploylib import events, secrecy
 from deploylib.errors import DeployError, RolledBackError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Story:
 
     def _message(self, kind: Kind, body: str) -> Message:
         self._told.add(kind)
-        return Message(kind=kind, title=self._subject.title, body=body)
+        return Message(kind=kind, title=self._subject.title, body=secrecy.hidden(body))
 
     def _start(self) -> str:
         one = self._subject

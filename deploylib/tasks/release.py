@@ -11,6 +11,9 @@ from deploylib.tasks.options import CONFIRM, ENV, OUTPUT
 from deploylib.tasks.place import root
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from deploylib import events
     from deploylib.config import Environment
     from deploylib.release import Release
 
@@ -56,7 +59,7 @@ def deploy(
     if dry_run or proposed.plan.nothing_to_do:
         return
     report.confirmed(environment, f"Deploy to {environment.name}", yes=yes, confirm=confirm)
-    _follow(proposed, output=output)
+    _follow(proposed, releases.execute(proposed), output=output)
 
 
 @task(
@@ -95,7 +98,7 @@ def rollback(
         return
     question = f"Go back to release {proposed.plan.restores} in {environment.name}"
     report.confirmed(environment, question, yes=yes, confirm=confirm)
-    _follow(proposed, output=output)
+    _follow(proposed, releases.execute(proposed), output=output)
 
 
 @task(help={**ENV, **OUTPUT, **CONFIRM})
@@ -111,7 +114,7 @@ def watch(c: Context, env: str = "", yes: bool = False, confirm: str = "", outpu
     report.plan(proposed.plan, output=output)
     if proposed.moves_on:
         report.confirmed(environment, f"Finish it in {environment.name}", yes=yes, confirm=confirm)
-    _follow(proposed, output=output)
+    _follow(proposed, releases.execute(proposed), output=output)
 
 
 @task(
@@ -149,7 +152,7 @@ def refresh(
     if dry_run or proposed.plan.nothing_to_do:
         return
     report.confirmed(environment, f"Refresh {environment.name}", yes=yes, confirm=confirm)
-    report.follow(releases.restart(proposed), output=output)
+    _follow(proposed, releases.restart(proposed), output=output)
 
 
 def _waiting(environment: Environment, wait_lock: str) -> Environment:
@@ -163,9 +166,9 @@ def _waiting(environment: Environment, wait_lock: str) -> Environment:
     return replace(environment, lock=replace(environment.lock, wait_seconds=durations.parse(wait_lock, "--wait-lock")))
 
 
-def _follow(proposed: Release, *, output: str) -> None:
+def _follow(proposed: Release, happening: Generator[events.Event, str | None, None], *, output: str) -> None:
     """Execute, show, and tell whoever is to be notified."""
-    from deploylib import release as releases
-    from deploylib import report
+    from deploylib import notify, report
 
-    report.follow(releases.execute(proposed), output=output)
+    told = notify.told(happening, proposed.environment, proposed.account, proposed.plan, by=proposed.by)
+    report.follow(told, output=output)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploylib import config, events, notify
+from deploylib import config, events, notify, plan
 from deploylib.errors import DeployError, MigrationError, RolledBackError
 from deploylib.notify import sending
 from deploylib.notify.sending import Channel
@@ -283,3 +283,23 @@ def test_no_call_is_made_for_addresses_in_variables() -> None:
 def test_error_of_ours_is_what_the_release_ends_with() -> None:
     with pytest.raises(DeployError, match="no"):
         list(notify.telling(release(error=MigrationError("no")), (channel(),), SUBJECT, clock=time, send=Box()))
+
+
+def test_release_is_told_to_whom_its_environment_names() -> None:
+    world, box = worlds.world(), Box()
+    one = worlds.environment(notifications=(config.Notification(variable="HOOK", events=("started", "rolled back")),))
+    made = plan.plan_release(
+        one, world.live(), worlds.image_plans(2), commit=worlds.COMMITS[2], dirty=False, release="release-2"
+    )
+    happening = release(BEGAN, error=RolledBackError("web failed: DB_PASSWORD=hunter2"))
+    telling = notify.told(
+        happening, one, world.aws.account, made, by="user/ada", clock=time, variables={"HOOK": URL}, send=box
+    )
+    with pytest.raises(RolledBackError):
+        list(telling)
+    moving = ", ".join(service.key for service in made.moving)
+    assert [one.body for one in box.got] == [
+        f"started by ada: {moving}",
+        "release 12: web failed: DB_PASSWORD=(hidden)",
+    ]
+    assert box.got[0].title == f"guestbook stg: release {worlds.COMMITS[2][:12]}"
