@@ -8,13 +8,15 @@ from pathlib import Path
 
 from invoke import Collection
 
-from deploylib.tasks import base, dev, env, image, infra, local, params, release
+from deploylib.tasks import base, dev, env, image, infra, local, lock, overview, params, release, verify
 
 # What a command has loaded stays until its end: it is not searched for cycles again and again, nor on the way out.
 gc.set_threshold(100_000)
 atexit.register(gc.freeze)
 
-namespace = Collection(release.deploy, release.rollback, release.watch, release.refresh)
+namespace = Collection(
+    release.deploy, release.rollback, release.watch, release.refresh, verify.verify, overview.status, overview.history
+)
 for name, tasks in {
     "env": (env.list_, env.show, env.validate, env.doctor, env.schema),
     "infra": (
@@ -26,6 +28,7 @@ for name, tasks in {
     "params": (params.list_, params.get, params.set_, params.import_, params.diff, params.rm),
     "dev": (dev.compose, dev.up, dev.status, dev.down),
     "local": (local.up, local.status, local.down),
+    "lock": (lock.show, lock.release),
 }.items():
     namespace.add_collection(Collection(name, *tasks))
 namespace.configure({"root": str(Path(__file__).resolve().parent)})

@@ -88,6 +88,14 @@ class Entry:
     previous_schedules: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; nothing while it has no end."""
+        if not (self.started_at and self.ended_at):
+            return None
+        began, ended = (dt.datetime.fromisoformat(one) for one in (self.started_at, self.ended_at))
+        return max(0.0, (ended - began).total_seconds())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recent:

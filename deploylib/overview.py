@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from deploylib import aws, events, lease, ledger, observe, patience, standing, starters, stopped, taskdef
-from deploylib.errors import AwsError
+from deploylib.errors import AwsError, ConfigError, ContractError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Task = Mapping[str, Any]
 
 PARALLEL_CALLS = 8
+NO_TABLE = "name a DynamoDB table as contract.ledger, or let Terraform make one: inv infra.apply"
 NO_LEDGER = ledger.Recent(since=(), completed=None)
 OUTSIDE = "images"  # the phase before the lock
 FOLLOWED = ("rolling out", "watching", "detached", "scheduling", "proving")
@@ -186,6 +187,54 @@ def observed(account: Account, environment: Environment) -> Seen:
             recent=recent,
             lock=locked.result() if locked else None,
         )
+
+
+def past(account: Account, environment: Environment, *, limit: int) -> tuple[tuple[Entry, ...], Holder | None]:
+    """Return the last *limit* releases, newest first, and who has the lock, if one of them has no end.
+
+    Raises `ConfigError` for a limit below one, `RefusedError` in the wrong account, `ContractError` without a ledger.
+    """
+    if limit < 1:
+        raise ConfigError(f"--limit is a number of releases, not {limit}", hint="--limit 20")
+    _, contract = _signed(account, environment)
+    entries = ledger.entries(account.dynamodb, contract.ledger, limit=limit)
+    running = any(one.verdict == ledger.RUNNING for one in entries)
+    return entries, lease.holder(account.dynamodb, contract.ledger) if running else None
+
+
+def locked(account: Account, environment: Environment) -> tuple[str, Holder | None]:
+    """Return who we are (an ARN), and who has the lock; raises as `past` does."""
+    by, contract = _signed(account, environment)
+    return by, lease.holder(account.dynamodb, contract.ledger)
+
+
+def may_break(environment: Environment, holder: Holder, *, force: bool) -> bool:
+    """Whether the lock may be taken from *holder*; raise `RefusedError` if that may be alive, unless told to."""
+    if force or holder.gone:
+        return True
+    raise RefusedError(
+        f"{holder.name} was alive {holder.silent_seconds:.0f} s ago; "
+        f"without a sign of life the lock is free in {holder.left_seconds:.0f} s",
+        hint=f"only if that run is dead: inv lock.release --env {environment.name} --force",
+    )
+
+
+def broken(account: Account, environment: Environment, holder: Holder, *, by: str) -> str:
+    """Take the lock away from *holder*, and return what happened."""
+    table = observe.contract(account, environment).ledger
+    if lease.break_lease(account.dynamodb, table, holder, by=by):
+        return f"{environment.name}: the lock is free"
+    return f"{environment.name}: {holder.name} does not have it any more"
+
+
+def _signed(account: Account, environment: Environment) -> tuple[str, Contract]:
+    """Return who we are and the contract, which has a ledger."""
+    with ThreadPoolExecutor(2) as pool:
+        reading = pool.submit(observe.contract, account, environment)
+        by, contract = aws.guard(account, environment), reading.result()
+    if not contract.ledger:
+        raise ContractError(f"{environment.name} has no ledger: its releases are written down nowhere", hint=NO_TABLE)
+    return by, contract
 
 
 def told(environment: Environment, seen: Seen, *, now: float) -> Status:

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from deploylib.report.console import say, waiting
     from deploylib.report.environments import drift, pending, side_by_side, status
     from deploylib.report.health import health
+    from deploylib.report.history import releases
     from deploylib.report.infrastructure import changes
+    from deploylib.report.overview import lock, state
     from deploylib.report.plans import plan
     from deploylib.report.progress import follow
     from deploylib.report.retention import clean, cleaned_up, prune, pruned
     from deploylib.report.tables import table
     from deploylib.report.typing import typed
+    from deploylib.report.verification import verified
 
 __all__ = [
     "base",
@@ -30,15 +33,19 @@ __all__ = [
     "follow",
     "health",
     "kept",
+    "lock",
     "pending",
     "plan",
     "prune",
     "pruned",
+    "releases",
     "say",
     "side_by_side",
+    "state",
     "status",
     "table",
     "typed",
+    "verified",
     "waiting",
 ]
 
@@ -53,15 +60,19 @@ _HOMES = {
     "follow": "progress",
     "health": "health",
     "kept": "aftermath",
+    "lock": "overview",
     "pending": "environments",
     "plan": "plans",
     "prune": "retention",
     "pruned": "retention",
+    "releases": "history",
     "say": "console",
     "side_by_side": "environments",
+    "state": "overview",
     "status": "environments",
     "table": "tables",
     "typed": "typing",
+    "verified": "verification",
     "waiting": "console",
 }
 
