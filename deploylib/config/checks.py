@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ def contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str, 
     found += _dependents(merged)
     found += _unfit_tests(root, merged)
     found += _migration_target(table_at(merged, "migration"), services)
+    found += _unfit_hooks(root, table_at(merged, "hooks"))
+    found += _addresses(merged.get("notifications", ()))
     path = table_at(merged, "app").get("path")
     if isinstance(path, str) and not (root / path).is_dir():
         found.append((("app", "path"), f"no folder {path!r}"))
@@ -182,6 +185,30 @@ def _migration_target(migration: Mapping[str, Any], services: Mapping[str, Any])
     if container not in table_at(services, service, "containers"):
         return [(("migration", "container"), f"service {service!r} has no container {container!r}")]
     return []
+
+
+def _unfit_hooks(root: Path, hooks: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return the hooks whose executable is a file of the project that is not there, or cannot be run."""
+    programs = {key: argv[0] for key, argv in hooks.items() if isinstance(argv, list) and argv}
+    return [
+        (("hooks", key), f"{program!r} is no file that can be executed: chmod +x {program}")
+        for key, program in programs.items()
+        if isinstance(program, str) and "/" in program and not _runnable(root / program)
+    ]
+
+
+def _runnable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def _addresses(notifications: Any) -> list[tuple[tuple[str, ...], str]]:
+    """Return the notifications whose address is said twice, or not at all."""
+    tables = notifications if isinstance(notifications, list) else []
+    return [
+        (("notifications", str(index)), "needs either parameter or variable: where its address is")
+        for index, one in enumerate(tables)
+        if isinstance(one, dict) and bool(one.get("parameter")) == bool(one.get("variable"))
+    ]
 
 
 def _unfit_variables(root: Path, values: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:

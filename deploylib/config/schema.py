@@ -17,6 +17,7 @@ MFA_SERIAL = r"^(arn:[a-z-]+:iam::[0-9]{12}:(mfa|u2f)/.+|[A-Z0-9]{9,})?$"
 SESSION_NAME, PREFIX, SHELL_NAME = r"^([\w+=,.@-]{2,64})?$", r"^([A-Z][A-Z0-9_]*_)?$", r"^[A-Za-z_][A-Za-z0-9_]*$"
 ACCOUNT_ID, REGION, NAME = r"^[0-9]{12}$", r"^[a-z]{2}(-[a-z]+)+-\d$", r"^[a-z][a-z0-9-]{0,30}$"
 MOUNT = r"^/[^:]+(:ro)?$"
+OPTIONAL_SHELL_NAME, PATH, ADDRESS = rf"^({SHELL_NAME[1:-1]})?$", r"^/", r"^(https?://.+)?$"
 MOUNT_ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 WORDS = {
     MOUNT_ID: "should be letters, digits, dots, hyphens and underscores",
@@ -27,6 +28,9 @@ WORDS = {
     SESSION_NAME: "should be 2 to 64 letters, digits and + = , . @ _ -",
     PREFIX: "should be capitals, digits and underscores, with an underscore at its end: AWS_STG_",
     SHELL_NAME: "should be the name of an environment variable",
+    OPTIONAL_SHELL_NAME: "should be the name of an environment variable",
+    PATH: "should begin with /",
+    ADDRESS: "should be an address, https://… or http://…",
     REGION: "should be a region, such as ap-northeast-1",
     NAME: "should be small letters, digits and hyphens, from a letter on, 31 at most",
 }
@@ -341,7 +345,7 @@ class Notification:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     parameter: str = ""
-    variable: Annotated[str, Field(pattern=rf"^({SHELL_NAME[1:-1]})?$")] = ""
+    variable: Annotated[str, Field(pattern=OPTIONAL_SHELL_NAME)] = ""
     events: tuple[Literal["started", "waiting", "migrated", "serving", "failed", "rolled back"], ...] = (
         "started",
         "serving",
@@ -375,7 +379,7 @@ class Request:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    path: Annotated[str, Field(pattern=r"^/")]
+    path: Annotated[str, Field(pattern=PATH)]
     status: Annotated[int, Field(ge=100, le=599, strict=True)] = 200
     contains: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -390,12 +394,12 @@ class Serving:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    path: Annotated[str, Field(pattern=r"^/")] = "/"
+    path: Annotated[str, Field(pattern=PATH)] = "/"
     status: Annotated[int, Field(ge=100, le=599, strict=True)] = 200
     contains: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     also: tuple[Request, ...] = ()
-    url: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
+    url: Annotated[str, Field(pattern=ADDRESS)] = ""
     timeout_seconds: Seconds = 30.0
 
 
