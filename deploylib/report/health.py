@@ -32,7 +32,7 @@ def health(rows: Sequence[Row], *, output: str = "text", console: Console | None
     width = max((cell_len(row.what) for row in rows), default=0) + MARGIN
     lines = [line for group, found in groupby(rows, key=lambda row: row.group) for line in _group(group, found, width)]
     for text, indent in lines[1:]:  # no empty line at the top
-        show(_wrapped(text, indent, console), console)
+        show(wrapped(text, indent, console), console)
 
 
 def _group(group: str, rows: Iterator[Row], width: int) -> Iterator[tuple[Text, int]]:
@@ -46,7 +46,7 @@ def _group(group: str, rows: Iterator[Row], width: int) -> Iterator[tuple[Text, 
             yield Text.assemble(" " * indent, ("→ ", "cyan"), (cleaned(row.next), "cyan")), indent + 2
 
 
-def _wrapped(text: Text, indent: int, console: Console) -> Text:
+def wrapped(text: Text, indent: int, console: Console) -> Text:
     """Return *text* in lines of the page's width, the later ones below its own column."""
     head, body = text[:indent], text[indent:]
     lines = body.wrap(console, max(20, console.width - indent), overflow="fold")
