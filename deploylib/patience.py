@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from deploylib.errors import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from deploylib.aws import Account
 
@@ -41,10 +41,14 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetGroup:
-    """What a target group does to a rollout: how long connections drain, how long a new target is spared."""
+    """What a target group does to a rollout: how long connections drain, how long a new target is spared.
+
+    *assumed*: it could not be read, and AWS's own defaults stand here.
+    """
 
     deregistration_seconds: float = DEREGISTRATION_SECONDS
     slow_start_seconds: float = 0.0
+    assumed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +105,7 @@ def limit(
         desired: how many tasks are wanted, where that is not the description's
     """
     count = int(description.get("desiredCount", 0)) if desired is None else desired
-    groups = [target_groups.get(arn, TargetGroup()) for arn in groups_of(description)]
+    groups = [target_groups.get(arn, TargetGroup(assumed=True)) for arn in groups_of(description)]
     start, stop = _start(description, definition, groups), _stop(definition, groups)
     waves, bake = _waves(description, count), _bake(description)
     once = sum(one.seconds for one in (*start, *stop))
@@ -117,7 +121,7 @@ def _bound(seconds: float) -> str:
 
 
 def _start(
-    description: Mapping[str, Any], definition: Mapping[str, Any], groups: Iterable[TargetGroup]
+    description: Mapping[str, Any], definition: Mapping[str, Any], groups: Sequence[TargetGroup]
 ) -> tuple[_Part, ...]:
     checks = max((_until_healthy(one) for one in definition.get("containerDefinitions", ())), default=0.0)
     parts = (
@@ -129,10 +133,12 @@ def _start(
     return tuple(one for one in parts if one.seconds)
 
 
-def _stop(definition: Mapping[str, Any], groups: Iterable[TargetGroup]) -> tuple[_Part, ...]:
+def _stop(definition: Mapping[str, Any], groups: Sequence[TargetGroup]) -> tuple[_Part, ...]:
     timeouts = [one.get("stopTimeout", STOP_TIMEOUT_SECONDS) for one in definition.get("containerDefinitions", ())]
+    assumed = " (AWS's default: it could not be read)" if any(one.assumed for one in groups) else ""
+    delay = max((one.deregistration_seconds for one in groups), default=0.0)
     parts = (
-        _Part(seconds=max((one.deregistration_seconds for one in groups), default=0.0), what="of deregistration delay"),
+        _Part(seconds=delay, what=f"of deregistration delay{assumed}"),
         _Part(seconds=float(max(timeouts, default=STOP_TIMEOUT_SECONDS)), what="of stop timeout"),
         _Part(seconds=STOPPING_SECONDS, what="until ECS calls it stopped"),
     )

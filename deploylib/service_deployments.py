@@ -104,9 +104,9 @@ class ServiceDeployments:
 
     def _understand(self, error: AwsError) -> None:
         if error.code in NOT_ALLOWED:
-            self.refused = "ECS's service deployments may not be read here: why ECS went back may stay unsaid"
+            self.refused = f"{error}; why ECS goes back, if it does, may stay unsaid"
         elif error.code in NOT_THERE:
-            self.refused = "ECS has no service deployments here: why it went back may stay unsaid"
+            self.refused = "ECS has no service deployments here: why it goes back, if it does, may stay unsaid"
 
 
 def mine(followed: Followed, records: Sequence[Record]) -> Record | None:

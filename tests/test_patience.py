@@ -147,3 +147,8 @@ def test_observe_does_not_hide_another_refusal() -> None:
 def described(world: worlds.World, key: str) -> dict[str, Any]:
     answer = world.ecs.describe_services(cluster=world.cluster, services=[world.specs[key].name])
     return dict(answer["services"][0])
+
+
+def test_a_delay_that_could_not_be_read_says_so() -> None:
+    found = patience.limit(service(loadBalancers=[{"targetGroupArn": GROUP}]), definition(container()), {})
+    assert "300 s of deregistration delay (AWS's default: it could not be read)" in found.why

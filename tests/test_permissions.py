@@ -15,6 +15,7 @@ from deploylib.localaws.extension.authorization import Where
 from deploylib.serving import Answer
 from tests.fakes import world as worlds
 from tests.fakes.access import Policy
+from tests.fakes.tasks import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -137,7 +138,29 @@ def a_scheduled_task_that_follows(world: World) -> Iterator[str]:
     schedules.move(world.account, made, revision, clock=world.clock)
 
 
+def a_service_that_waits_for_another(world: World) -> Iterator[str]:
+    world.ecs.behave(image=worlds.digest("nginx", 2), slow_start_seconds=15)
+    after = {"job": config.ServiceRelease(after=("web",))}
+    yield from a_release(world, worlds.environment(services=after, migration=None))
+
+
+def a_release_that_takes_its_time(world: World) -> Iterator[str]:
+    world.ecs.timing = Timing(pulling=20)
+    yield from a_release(world, worlds.environment(migration=None))
+
+
+def a_limit_made_of_target_groups(world: World) -> Iterator[str]:
+    """A refusal is no complaint there: the limit says that it counts with AWS's default. So it is asked directly."""
+    yield from ()
+    (group,) = {one.target_group for one in world.ecs.services.values() if one.target_group}
+    world.account.elbv2.describe_target_group_attributes(TargetGroupArn=group)
+
+
 SCENARIOS: dict[str, Callable[[World], Iterator[str]]] = {
+    "elasticloadbalancing:DescribeTargetGroupAttributes": a_limit_made_of_target_groups,
+    "ecs:ListServiceDeployments": a_release_that_takes_its_time,
+    "ecs:DescribeServiceDeployments": a_release_that_takes_its_time,
+    "elasticloadbalancing:DescribeTargetHealth": a_service_that_waits_for_another,
     "ecs:StopTask": a_migration_that_takes_too_long,
     "dynamodb:GetItem": a_release_taken_elsewhere,
     "MoveSchedules": a_scheduled_task_that_follows,

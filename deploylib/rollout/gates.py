@@ -65,9 +65,7 @@ class Gates:
             made = proof.look(calls)
         except AwsError as error:
             if error.code in NOT_ALLOWED:
-                self.refused = (
-                    f"whether {target.key} is healthy may not be read here: it is waited until it is complete"
-                )
+                self.refused = f"{error}; {target.key} counts as healthy when it is complete"
                 proof.impossible = True
             elif not error.transient:
                 raise

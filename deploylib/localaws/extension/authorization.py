@@ -142,6 +142,11 @@ def _scheduler(operation: str, request: Request, where: Where) -> Iterator[Check
         yield Check(action="iam:PassRole", resource=str(role), keys={"iam:PassedToService": SCHEDULER})
 
 
+def _elbv2(operation: str, _: Request, __: Where) -> Iterator[Check]:
+    """Ask about nothing in particular: of what only reads, IAM knows no resource here."""
+    yield Check(action=f"elasticloadbalancing:{operation}")
+
+
 SERVICES: Mapping[str, Callable[[str, Request, Where], Iterator[Check]]] = {
     "ecs": _ecs,
     "ecr": _ecr,
@@ -149,4 +154,5 @@ SERVICES: Mapping[str, Callable[[str, Request, Where], Iterator[Check]]] = {
     "logs": _logs,
     "dynamodb": _dynamodb,
     "scheduler": _scheduler,
+    "elbv2": _elbv2,
 }
