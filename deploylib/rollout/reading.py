@@ -227,9 +227,9 @@ class Looks:
         elif now - self._records_at >= RECORDS_SECONDS and self._left > 0:
             under_way = [one for one in targets if not self._known[one.key].proving]
             made = self._records.read(under_way, calls=self._left)
-            self._left -= made
-            if made < READS:
+            if made < self._left:
                 self._records_at = now
+            self._left -= made
 
     # Looking
 
