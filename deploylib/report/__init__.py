@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deploylib.report.history import releases
     from deploylib.report.infrastructure import changes
     from deploylib.report.overview import lock, state
-    from deploylib.report.plans import plan
+    from deploylib.report.plans import document, plan
     from deploylib.report.progress import follow
     from deploylib.report.retention import clean, cleaned_up, prune, pruned
     from deploylib.report.tables import table
@@ -28,6 +28,7 @@ __all__ = [
     "clean",
     "cleaned_up",
     "confirmed",
+    "document",
     "drift",
     "failure_file",
     "follow",
@@ -55,6 +56,7 @@ _HOMES = {
     "clean": "retention",
     "cleaned_up": "retention",
     "confirmed": "confirmation",
+    "document": "plans",
     "drift": "environments",
     "failure_file": "aftermath",
     "follow": "progress",

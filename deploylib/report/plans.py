@@ -73,12 +73,16 @@ STYLES = {
 
 def plan(plan: Plan, *, output: str = "text", console: Console | None = None) -> None:
     """Print what *plan* will do: a page, or one JSON line."""
-    shown = planned(plan)
     if output == "json":
-        lines.write(lines.document(shown))
+        lines.write(document(plan))
         return
     console = console or results()
-    show(page(shown, console.width), console)
+    show(page(planned(plan), console.width), console)
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """Return *plan* as the JSON document that is shown of it."""
+    return lines.document(planned(plan))
 
 
 def page(plan: Planned, width: int) -> RenderableType:

@@ -30,6 +30,7 @@ LOCK = {"wait_lock": "wait so long for somebody else's release: 90s, 10m (else l
         "allow_dirty": "build uncommitted changes too; such images are tagged by content only",
         "release": "with promote_from: that release, by its number there (else the newest that completed)",
         "irreversible": "its migration cannot be undone by going back (a commit says: Migration: irreversible)",
+        "plan": "execute exactly what inv plan --save has kept in this file, or nothing",
     }
 )
 @command
@@ -42,20 +43,24 @@ def deploy(
     allow_dirty: bool = False,
     release: str = "",
     irreversible: bool = False,
+    plan: str = "",
     wait_lock: str = "",
     output: str = "text",
 ) -> None:
     """Release the current commit: build, push, migrate, roll out."""
-    from deploylib import aws, checkout, config, report
+    from deploylib import aws, checkout, config, report, saved_plan
     from deploylib import release as releases
 
-    environment = _waiting(config.load(root(c), env), wait_lock)
+    saved = saved_plan.read(plan)
+    environment = _waiting(config.load(root(c), env or saved.environment), wait_lock)
     commit = checkout.observe(root(c), environment.app.path)
-    checkout.refuse_dirty(commit, allow=allow_dirty or bool(environment.promote_from))
+    checkout.refuse_dirty(commit, allow=allow_dirty or saved.dirty or bool(environment.promote_from))
     account = aws.signed_in(environment)
+    number, marked = release or saved.number, irreversible or saved.irreversible
     with report.waiting(f"Looking at {environment.name}"):
-        proposed = releases.propose(environment, account, commit, number=release, irreversible=irreversible)
+        proposed = releases.propose(environment, account, commit, number=number, irreversible=marked)
     report.plan(proposed.plan, output=output)
+    saved.check(report.document(proposed.plan))
     if dry_run or proposed.plan.nothing_to_do:
         return
     report.confirmed(environment, f"Deploy to {environment.name}", yes=yes, confirm=confirm)
@@ -170,5 +175,7 @@ def _follow(proposed: Release, happening: Generator[events.Event, str | None, No
     """Execute, show, and tell whoever is to be notified."""
     from deploylib import notify, report
 
-    told = notify.told(happening, proposed.environment, proposed.account, proposed.plan, by=proposed.by)
-    report.follow(told, output=output)
+    environment = proposed.environment
+    told = notify.told(happening, environment, proposed.account, proposed.plan, by=proposed.by)
+    kept = report.kept(told, proposed.plan, report.failure_file(environment.root, environment.name))
+    report.follow(kept, output=output)
