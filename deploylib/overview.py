@@ -46,7 +46,7 @@ STATES: Mapping[str, State] = {"IN_PROGRESS": "rolling out", "COMPLETED": "stead
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """What the load balancer says of a service's tasks; `unknown` is why it was not asked."""
+    """What the load balancer says of a service's tasks, but for those that drain; `unknown` is why it was not asked."""
 
     healthy: int = 0
     total: int = 0
@@ -293,7 +293,7 @@ def _targets(account: Account, live: LiveService) -> Targets:
         return Targets(unknown=f"elasticloadbalancing:DescribeTargetHealth: {error.code}")
     states = [one["TargetHealth"]["State"] for one in found]
     sick = tuple(_sick(one) for one in found if one["TargetHealth"]["State"] not in stopped.WELL)
-    return Targets(healthy=states.count("healthy"), total=len(found), sick=sick)
+    return Targets(healthy=states.count("healthy"), total=len(states) - states.count("draining"), sick=sick)
 
 
 def _sick(described: Mapping[str, Any]) -> events.SickTarget:
