@@ -254,13 +254,14 @@ def test_a_refresh_replaces_every_task_and_changes_nothing_else() -> None:
     proposed = refreshing(world, serving=config.Serving(contains="{commit}"))
     world.aws.forget_calls()
     seen = list(release.restart(proposed))
-    assert [one.request for one in world.aws.writes] == [
+    assert [one.request for one in world.ecs.writes] == [
         {"cluster": world.cluster, "service": worlds.WEB, "forceNewDeployment": True}
     ]
     now = {key: {task.arn for task in world.ecs.services[key].tasks if task.wanted} for key in before}
     assert not now[worlds.WEB] & before[worlds.WEB]
     assert now[worlds.JOB] == before[worlds.JOB]
     assert [type(one).__name__ for one in seen if not isinstance(one, events.Progressed)] == [
+        "Locked",
         "RolloutStarted",
         "Drained",
         "Served",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,72 +21,11 @@ from deploylib.errors import (
 from deploylib.serving import Answer
 from tests.fakes import world as worlds
 from tests.fakes.clock import interrupt
+from tests.fakes.releases import failing, kinds, proposed, ready, recorded, run, wrote
 from tests.fakes.services import Habits
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
-
-    from tests.fakes.world import World
-
-
-def ready(digests: Mapping[str, str]) -> Generator[events.Event, None, Mapping[str, str]]:
-    """Images that the registry has."""
-    yield from ()
-    return digests
-
-
-def proposed(world: World, number: int = 2, **changes: Any) -> release.Release:
-    """Return what `inv deploy` would be about to execute."""
-    environment = worlds.environment(**changes)
-    live = world.live()
-    made = plan.plan_release(
-        environment,
-        live,
-        worlds.image_plans(number),
-        commit=worlds.COMMITS[number],
-        dirty=False,
-        release=f"release-{number}",
-    )
-    return release.Release(
-        plan=made,
-        environment=environment,
-        account=world.account,
-        clock=world.clock,
-        observed_at=world.clock.monotonic(),
-        get=lambda _: Answer(status=200, body=worlds.COMMITS[number]),
-    )
-
-
-def run(one: release.Release, number: int = 2) -> list[events.Event]:
-    return list(release.execute(one, ready(worlds.digests(number))))
-
-
-def failing(one: release.Release, kind: type[BaseException], number: int = 2) -> tuple[list[events.Event], Any]:
-    """Execute to the failure that is expected; return the events before it, and the failure."""
-    seen: list[events.Event] = []
-    with pytest.raises(kind) as failure:
-        seen.extend(_kept(release.execute(one, ready(worlds.digests(number))), seen))
-    return seen, failure.value
-
-
-def _kept(source: Iterator[events.Event], seen: list[events.Event]) -> Iterator[events.Event]:
-    for event in source:
-        seen.append(event)
-        yield from ()
-
-
-def kinds(seen: list[events.Event]) -> list[str]:
-    return [type(one).__name__ for one in seen if not isinstance(one, events.Progressed | events.MigrationLogged)]
-
-
-def wrote(world: World) -> tuple[str, ...]:
-    """What was written, the ledger apart."""
-    return tuple(one for one in world.aws.wrote if one not in {"update_item", "put_item"})
-
-
-def recorded(world: World) -> ledger.Entry:
-    """The newest release in the ledger."""
-    return ledger.entries(world.account.dynamodb, worlds.LEDGER)[0]
+    from collections.abc import Generator, Mapping
 
 
 def test_release_registers_migrates_then_moves_every_service_at_once() -> None:
@@ -161,7 +100,7 @@ def test_one_failing_service_brings_all_back() -> None:
     world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=0.2, log=("no such setting: FLUX",))
     seen, failure = failing(proposed(world), RolledBackError)
     world.settle()
-    assert "job: rolled back" in str(failure)
+    assert "job: failed: 3 tasks ended the same way: worker exited with code 1" in str(failure)
     assert {one.service for one in seen if isinstance(one, events.Restored)} == {"web", "job"}
     assert set(world.ecs.live(worlds.WEB)) == {f"{worlds.WEB}:1"} or all(
         one.endswith(":1") for one in world.ecs.live(worlds.WEB)
@@ -193,7 +132,7 @@ def test_service_without_a_breaker_is_brought_back_by_us() -> None:
     )
     world.ecs.behave(image=worlds.digest("web", 2), exits=1, after_seconds=0.2)
     seen, failure = failing(proposed(world), RolledBackError)
-    assert "gave up after" in str(failure)
+    assert "tasks ended the same way" in str(failure)
     assert "Restored" in kinds(seen)
     world.settle()
     assert world.ecs.live(worlds.WEB).total() == 2
@@ -308,10 +247,14 @@ def test_ctrl_c_while_an_event_is_shown_says_as_much(moment: type[events.Event],
         event = next(happening)
     with pytest.raises(KeyboardInterrupt) as interrupted:
         happening.throw(KeyboardInterrupt())
+        list(happening)  # nobody answers the question
     notes = getattr(interrupted.value, "__notes__", ())
     assert len(notes) == len(note)
     assert all(wanted in found for wanted, found in zip(note, notes, strict=True))
-    assert recorded(world).verdict == "interrupted"
+    goes_on = moment in (events.RolloutStarted, events.Progressed)
+    assert (recorded(world).verdict, recorded(world).phase == "detached") == (
+        ("running", True) if goes_on else ("interrupted", False)
+    )
 
 
 def test_ctrl_c_in_the_migration_stops_its_task() -> None:
@@ -436,8 +379,9 @@ def test_release_that_does_not_answer_is_not_called_done() -> None:
         asked.append(url)
         return Answer(status=200, body=worlds.COMMITS[1])
 
-    _, failure = failing(replace(one, get=old), NotRestoredError)
+    seen, failure = failing(replace(one, get=old), RolledBackError)
     assert "does not show" in str(failure)
+    assert {event.service for event in seen if isinstance(event, events.Restored)} == {"web", "job"}
     assert asked[0] == "http://guestbook-stg.example.test/version"
 
 
@@ -460,9 +404,16 @@ def test_release_of_one_service_of_two_tasks_stays_within_its_budget_of_calls() 
     assert calls["ecs:RegisterTaskDefinition"] == calls["ecs:UpdateService"] == 1
     assert calls["ecs:ListTasks"] == 1
     assert calls["ecs:DescribeServices"] < looks
-    in_ledger = {key: count for key, count in calls.items() if key.startswith("dynamodb:")}
-    assert in_ledger == {"dynamodb:UpdateItem": 2, "dynamodb:PutItem": 1}  # its number, its beginning, its end
-    assert calls.total() <= looks + 2 + 3 + calls["ecs:ListTasks"] + calls["ecs:DescribeTasks"]
+    table = {key: count for key, count in calls.items() if key.startswith("dynamodb:")}
+    assert table == {
+        "dynamodb:GetItem": 2,  # who has the lock: before anything is built, and before it is taken
+        "dynamodb:PutItem": 3,  # the release begins; the lock is taken, and given back
+        "dynamodb:UpdateItem": 4,  # the release's number; it rolls out, it is watched, it ends
+    }
+    once = 2 + sum(table.values()) + calls["ecs:ListServiceDeployments"]
+    assert calls.total() <= once + looks + sum(
+        calls[f"ecs:{one}"] for one in ("ListTasks", "DescribeTasks", "DescribeServiceDeployments")
+    )
 
 
 def test_ctrl_c_while_images_are_built_says_that_nothing_was_touched() -> None:
@@ -485,7 +436,7 @@ def test_ctrl_c_while_services_go_back_says_so() -> None:
         for event in release.execute(proposed(world), ready(worlds.digests(2))):
             if isinstance(event, events.Restoring) and event.service == "job":
                 world.clock.after(1, interrupt)
-    assert "bringing the previous release back" in interrupted.value.__notes__[0]
+    assert "bringing the previous one back" in interrupted.value.__notes__[0]
 
 
 def test_ledger_has_the_release_before_anything_else_is_written() -> None:
@@ -535,7 +486,7 @@ def test_ledger_says_that_a_release_was_rolled_back_and_why() -> None:
     world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=0.2)
     failing(proposed(world), RolledBackError)
     assert recorded(world).verdict == "rolled back"
-    assert recorded(world).reason.startswith("job: rolled back")
+    assert recorded(world).reason.startswith("job: failed: 3 tasks")
 
 
 def test_ledger_says_that_a_release_failed_at_its_images_or_its_migration() -> None:
@@ -559,9 +510,11 @@ def test_ledger_says_that_a_release_was_interrupted_and_that_the_next_one_comple
         for event in release.execute(proposed(world), ready(worlds.digests(2))):
             if isinstance(event, events.RolloutStarted) and event.service == "job":
                 world.clock.after(4, interrupt)
-    assert recorded(world).verdict == "interrupted"
+    assert (recorded(world).verdict, recorded(world).phase) == ("running", "detached")
     run(proposed(world))
     assert (recorded(world).number, recorded(world).verdict) == (2, "completed")
+    verdicts = [one.verdict for one in ledger.entries(world.account.dynamodb, worlds.LEDGER)]
+    assert verdicts == ["completed", "interrupted"]
     assert recorded(world).services == {one.key: one.revision for one in world.live().services}
 
 
@@ -585,8 +538,8 @@ def test_ledger_that_cannot_be_written_at_the_end_does_not_hide_the_verdict() ->
         try:
             for event in release.execute(proposed(world), ready(worlds.digests(2))):
                 seen.append(event)
-                if isinstance(event, events.Registered):
-                    world.aws.dynamodb.refuse("update_item", "InternalServerError")
+                if isinstance(event, events.RolloutStarted):
+                    world.aws.dynamodb.refuse("update_item", "InternalServerError", times=99)
         except RolledBackError as rolled_back:
             error = rolled_back
         said = error.__notes__[0] if error else next(one.message for one in seen if isinstance(one, events.Noticed))

@@ -17,7 +17,7 @@ from deploylib.errors import AwsError, DeployError, NotServingError, RefusedErro
 from deploylib.images import building, promotion, registry, supplies, tags, testing
 from deploylib.plan import role_images
 from deploylib.release import moving, recording, restoring
-from deploylib.release.model import FRESH_SECONDS, Course, overtaken, refuse_stale
+from deploylib.release.model import Course, refuse_stale
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Steps = Generator[events.Event, str | None, None]
     Images = Generator[events.Event, None, Mapping[str, str]]
+
+WAITED_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -90,8 +92,8 @@ def _completed(
 def _carry_out(course: Course, images: Images) -> Steps:
     """Take every step of the release, from the images to the proof that it serves."""
     digests = yield from _made(course, images)
-    yield from _locked(course)
-    yield from _planned_anew(course, digests)
+    waited = yield from _locked(course)
+    yield from _planned_anew(course, digests, waited=waited)
     _close_abandoned(course)
     definitions = yield from _registered(course, digests)
     yield from _migrate(course, definitions)
@@ -149,12 +151,12 @@ def _refuse_locked(release: Release) -> None:
         raise lease.refused(found, release.plan.environment)
 
 
-def _locked(course: Course) -> Steps:
-    """Take the lock; from here on every sleep renews it."""
+def _locked(course: Course) -> Generator[events.Event, str | None, bool]:
+    """Take the lock, and return whether somebody had it meanwhile; from here on every sleep renews it."""
     release = course.release
     table, dynamodb = release.plan.contract.ledger, release.account.dynamodb
     if not table:
-        return
+        return False
     if release.stops and (found := lease.holder(dynamodb, table)) and not found.gone:
         lease.break_lease(dynamodb, table, found, by=release.by)
         yield events.Noticed(message=f"the release of {found.name} is stopped: the lock is taken from it")
@@ -164,24 +166,28 @@ def _locked(course: Course) -> Steps:
         commit=release.plan.commit,
         reason=f"{release.plan.action} {course.record.number or ''}".strip(),
     )
+    started = release.clock.monotonic()
     course.lease = yield from lease.acquire(
         dynamodb, table, claim, settings=release.environment.lock, clock=release.clock
     )
     course.clock = lease.keeping(release.clock, course.lease)
+    return release.clock.monotonic() - started >= WAITED_SECONDS
 
 
-def _planned_anew(course: Course, digests: Mapping[str, str]) -> Steps:
+def _planned_anew(course: Course, digests: Mapping[str, str], *, waited: bool) -> Steps:
     """Refuse a plan that others have overtaken, or make the same one on what is there now, if we waited for them."""
     release = course.release
-    if release.clock.monotonic() - release.observed_at < FRESH_SECONDS:
-        return
-    moved = overtaken(release)
-    if moved and release.anew and release.environment.lock.wait_seconds:
+    if waited and release.anew:
         course.release = release.anew(release, digests)
         course.record.follow(course.release)
-        yield events.Noticed(message=f"{moved}: planned anew on it, with the same images")
-        return
-    refuse_stale(release)
+        yield events.Noticed(message="planned anew, with the same images, on what the other release left")
+    elif waited and not release.stops:
+        raise RefusedError(
+            "somebody else was at work while this waited for the lock, so the plan may be true no longer",
+            hint="look at the new plan, and deploy again",
+        )
+    else:
+        refuse_stale(release)
 
 
 def _close_abandoned(course: Course) -> None:
@@ -274,7 +280,7 @@ def _migrate(course: Course, definitions: Mapping[str, Definition]) -> Steps:
         plan,
         definition=definitions[plan.service],
         revision=revision,
-        token=hashlib.sha256(f"{release.plan.release} {revision}".encode()).hexdigest()[:32],
+        token=hashlib.sha256(f"{course.record.number} {revision}".encode()).hexdigest()[:32],
         clock=course.clock,
     )
     refuse_stale(release, fresh_seconds=0)  # whoever does not ask for the lock is met here

@@ -53,8 +53,8 @@ class Release:
     @property
     def moves_on(self) -> bool:
         """Whether it changes more than it follows: something still has to be sent forward."""
-        parts = (*self.plan.services, *self.plan.schedules)
-        return any(one.action in ("update", "restore", "restart") for one in parts)
+        services = any(one.action in ("update", "restore", "restart") for one in self.plan.services)
+        return services or any(one.action != "unchanged" for one in self.plan.schedules)
 
     @property
     def cluster(self) -> str:
@@ -100,19 +100,15 @@ def refuse_stale(release: Release, *, fresh_seconds: float = FRESH_SECONDS) -> N
     """Refuse to go on when a service is no longer what the plan was made from; so long after that it is not asked."""
     if release.clock.monotonic() - release.observed_at < fresh_seconds:
         return
-    if moved := overtaken(release):
-        raise RefusedError(moved, hint="somebody else released in between: look at the new plan and deploy again")
-
-
-def overtaken(release: Release) -> str:
-    """Return what is no longer as the plan found it; nothing when all of it is."""
     names = {one.name: one for one in release.plan.moving if one.action in ("update", "restart", "restore")}
     found = rollout.describe(release.account.ecs, release.cluster, list(names))
     for name, one in names.items():
         now = found.get(name, {}).get("taskDefinition", "nothing")
         if now != one.based_on:
-            return f"{one.key} runs {short(now)} by now; the plan was made on {short(one.based_on)}"
-    return ""
+            raise RefusedError(
+                f"{one.key} runs {short(now)} by now; the plan was made on {short(one.based_on)}",
+                hint="somebody else released in between: look at the new plan and deploy again",
+            )
 
 
 def short(arn: str) -> str:

@@ -105,6 +105,7 @@ class World:
         self.templates: dict[str, str] = {}
         self.scheduled: dict[str, ServiceSpec] = {}
         self.enabled: dict[str, bool] = {}
+        self.corpses: list[object] = []  # runs that died: kept, so that Python does not close them properly
 
     @property
     def account(self) -> Account:
