@@ -7,6 +7,7 @@ balancer, `back` only runs; a file for each says how it behaves.
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,8 @@ APP, ENV = "examples/shop", "trial"
 ACCOUNT = "555555555555"
 LOCAL = ("--env", ENV)
 DEPLOY = ("deploy", *LOCAL, "--yes")
-FRONT, BACK, MIGRATION = f"{APP}/front", f"{APP}/back", f"{APP}/migration"
 WELL, CRASH, SICK, SLOW = "well\n", "crash\n", "sick\n", "slow 6\n"
+QUICK = "0 0\n"
 CRASHED = "no such setting: FLUX"
 
 COMMON = f"""
@@ -153,7 +154,7 @@ exit $code;
 """,
     "front": WELL,
     "back": WELL,
-    "migration": "0 0\n",
+    "migration": QUICK,
 }
 
 
@@ -175,13 +176,17 @@ def write(project: Project, name: str, text: str) -> None:
     (project.path / name).write_text(text)
 
 
-def change(project: Project, **behaviours: str) -> str:
+def change(project: Project, *, front: str = WELL, **behaviours: str) -> str:
     """Commit how `front`, `back` and `migration` behave from now on, and a front that is not the one before."""
-    for name, text in behaviours.items():
+    for name, text in {**behaviours, "front": f"{front}after {project.head}\n"}.items():
         write(project, f"{APP}/{name}", text)
-    with (project.path / FRONT).open("a") as file:
-        file.write(f"after {project.head}\n")
     return project.commit(f"Behaves: {behaviours}")
+
+
+def behaves(project: Project) -> bool:
+    """Whether everything in the checkout would come up well, if slowly."""
+    texts = [(project.path / APP / name).read_text() for name in ("front", "back", "migration")]
+    return not any(bad in texts[0] + texts[1] for bad in (CRASH, SICK)) and texts[2] == QUICK
 
 
 @contextlib.contextmanager
@@ -203,6 +208,7 @@ def contract(project: Project) -> contracts.Contract:
     return contracts.read(account(project).ssm, f"/shop/{ENV}/contract")
 
 
+@functools.cache
 def address(project: Project) -> str:
     """Return where the application answers."""
     (found,) = re.findall(r"http://\S+\.alb\.localhost:\d+", project.inv("local.status").out)
