@@ -175,7 +175,8 @@ class _Examination:
         platform = job.needed.platform
         for container, image in job.images:
             if image:
-                yield self._ask((image, platform), image, images.present, self._registry, image, platform)
+                mend = f"inv deploy --env {self._here.environment.name}" if container in job.contract.containers else ""
+                yield self._ask((image, platform), image, images.present, self._registry, image, platform, mend)
             else:
                 yield self._ask((job.key, container), container, skipped, container, "nothing was released yet")
 

@@ -29,15 +29,18 @@ class Registry(Protocol):
         """Return a blob that is JSON."""
 
 
-def present(registry: Registry, name: str, platform: str) -> Check:
-    """Return whether *name* is there for *platform*; whoever is not let in, or gets no answer, cannot tell."""
+def present(registry: Registry, name: str, platform: str, mend: str) -> Check:
+    """Return whether *name* is there for *platform*; whoever is not let in, or gets no answer, cannot tell.
+
+    *mend* is the command that makes it anew, if any does.
+    """
     try:
         parsed = reference.parse(name)
         digest = registry.digest(name)
         made_for = tuple(platforms(registry, parsed.repository, digest))
     except RegistryError as error:
         if error.status == NOT_FOUND:
-            return missing(name, "is not in its registry (any more)", "inv deploy, which makes it anew")
+            return missing(name, "is not in its registry (any more)", mend)
         return skipped(name, str(error).splitlines()[0])
     except DeployError as error:
         return skipped(name, str(error).splitlines()[0])
@@ -47,7 +50,9 @@ def present(registry: Registry, name: str, platform: str) -> Check:
 def _judged(name: str, digest: str, made_for: tuple[str, ...], platform: str) -> Check:
     if made_for and platform and platform not in made_for:
         return missing(
-            name, f"is for {', '.join(made_for)}, but the tasks run on {platform}", "images.platform, architecture"
+            name,
+            f"is for {', '.join(made_for)}, but the tasks run on {platform}",
+            "make images.platform and terraform.architecture agree",
         )
     return ok(name, f"{digest[:SHORT]} for {', '.join(made_for) or 'a platform that it does not say'}")
 

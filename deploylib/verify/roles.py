@@ -170,7 +170,7 @@ def _refused(results: Iterable[Mapping[str, Any]], resources: Sequence[str]) -> 
             if part["EvalResourceDecision"] != ALLOWED:
                 yield one["EvalActionName"], part["EvalResourceName"], part["EvalResourceDecision"]
         if not parts and one["EvalDecision"] != ALLOWED:
-            yield one["EvalActionName"], one.get("EvalResourceName") or _named(resources), one["EvalDecision"]
+            yield one["EvalActionName"], one.get("EvalResourceName") or resources[0], one["EvalDecision"]
 
 
 def _has_policy(account: Any, resource: str) -> bool:

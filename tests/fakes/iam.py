@@ -51,15 +51,18 @@ class FakeIam(FakeClient):
     def simulate_principal_policy(self, **request: Any) -> Response:
         document = self.simulated[request["PolicySourceArn"]].document
         keys = {one["ContextKeyName"]: one["ContextKeyValues"][0] for one in request.get("ContextEntries", ())}
-        allowed = {
-            action: all(
-                allows(document, Check(action=action, resource=resource, keys=keys))
-                for resource in request["ResourceArns"]
-            )
-            for action in request["ActionNames"]
-        }
-        results = [
-            {"EvalActionName": action, "EvalDecision": "allowed" if one else "implicitDeny"}
-            for action, one in allowed.items()
-        ]
+        results = [_judged(document, action, request["ResourceArns"], keys=keys) for action in request["ActionNames"]]
         return {"EvaluationResults": results, "IsTruncated": False}
+
+
+def _judged(document: Any, action: str, resources: list[str], *, keys: dict[str, str]) -> dict[str, Any]:
+    """Return the result for one action: for each of several resources, and for all of them together."""
+    allowed = {one: allows(document, Check(action=action, resource=one, keys=keys)) for one in resources}
+    decisions = {one: "allowed" if is_allowed else "implicitDeny" for one, is_allowed in allowed.items()}
+    specific = [{"EvalResourceName": one, "EvalResourceDecision": decision} for one, decision in decisions.items()]
+    return {
+        "EvalActionName": action,
+        "EvalResourceName": resources[0],
+        "EvalDecision": "allowed" if all(allowed.values()) else "implicitDeny",
+        **({"ResourceSpecificResults": specific} if len(resources) > 1 else {}),
+    }
