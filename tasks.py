@@ -8,7 +8,7 @@ from pathlib import Path
 
 from invoke import Collection
 
-from deploylib.tasks import base, dev, env, image, infra, local, lock, overview, params, plan, release, verify
+from deploylib.tasks import base, dev, env, image, infra, local, lock, overview, params, plan, release, upkeep, verify
 
 # What a command has loaded stays until its end: it is not searched for cycles again and again, nor on the way out.
 gc.set_threshold(100_000)
@@ -17,6 +17,7 @@ atexit.register(gc.freeze)
 namespace = Collection(
     *(plan.plan, release.deploy, release.rollback, release.watch, release.refresh),
     *(verify.verify, overview.status, overview.history),
+    *(upkeep.tasks, upkeep.logs, upkeep.run_, upkeep.exec_),
 )
 for name, tasks in {
     "env": (env.list_, env.show, env.validate, env.doctor, env.schema),

@@ -101,6 +101,11 @@ class Contract:
     scheduled_tasks: Mapping[str, ScheduledTask] = field(default_factory=dict)
 
     @property
+    def tasks(self) -> Mapping[str, ServiceContract | ScheduledTask]:
+        """Everything that tasks are of, by key; no service and no scheduled task have the same one."""
+        return {**self.services, **self.scheduled_tasks}
+
+    @property
     def families(self) -> tuple[str, ...]:
         """The families that deploys write, sorted."""
         services = (one.family for one in self.services.values())

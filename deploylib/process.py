@@ -105,6 +105,25 @@ def lines(
             raise ProcessError(argv[0], program.returncode, f"no end within {timeout_seconds:g} s") from error
 
 
+def attached(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+    """Run *argv* with this terminal, to its end, and return its exit code.
+
+    What is typed is for it, Ctrl-C too: this process is deaf to that meanwhile.
+    """
+    before = {one: signal.signal(one, _pass_by) for one in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)}
+    try:
+        return subprocess.run(list(argv), env={**os.environ, **(env or {})}, check=False).returncode
+    except OSError as error:
+        raise _not_started(argv[0], None, error) from error
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _pass_by(*_: object) -> None:
+    """Do nothing about a signal. (What is ignored outright a program would inherit, and be deaf too.)"""
+
+
 def stop_all() -> None:
     """Stop every program that is running in any thread: what Ctrl-C in the main thread has to do."""
     with _running_lock:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deploylib.report.retention import clean, cleaned_up, prune, pruned
     from deploylib.report.tables import table
     from deploylib.report.typing import typed
+    from deploylib.report.upkeep import log, ran
     from deploylib.report.verification import verified
 
 __all__ = [
@@ -35,10 +36,12 @@ __all__ = [
     "health",
     "kept",
     "lock",
+    "log",
     "pending",
     "plan",
     "prune",
     "pruned",
+    "ran",
     "releases",
     "say",
     "side_by_side",
@@ -63,10 +66,12 @@ _HOMES = {
     "health": "health",
     "kept": "aftermath",
     "lock": "overview",
+    "log": "upkeep",
     "pending": "environments",
     "plan": "plans",
     "prune": "retention",
     "pruned": "retention",
+    "ran": "upkeep",
     "releases": "history",
     "say": "console",
     "side_by_side": "environments",
