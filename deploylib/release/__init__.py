@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from deploylib.release.execution import execute, restart
 from deploylib.release.going_back import propose_rollback
-from deploylib.release.model import FRESH_SECONDS, Release
+from deploylib.release.model import FRESH_SECONDS, Release, exactly
 from deploylib.release.proposing import propose, propose_restart
 from deploylib.release.resuming import propose_resumption
 
 __all__ = [
     "FRESH_SECONDS",
     "Release",
+    "exactly",
     "execute",
     "propose",
     "propose_restart",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deploylib import rollout, serving
@@ -60,6 +60,11 @@ class Release:
     def cluster(self) -> str:
         """The ARN of the cluster that is released into."""
         return self.plan.contract.cluster
+
+
+def exactly(release: Release) -> Release:
+    """Return *release* as one that is carried out as it was planned, or not at all."""
+    return replace(release, anew=None)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploylib import aws, checkout, config, observe, schedules
+from deploylib import aws, checkout, config, observe, schedules, verify
 from deploylib.errors import ConfigError
 from deploylib.images import planning, promotion
 from deploylib.plan import Beside, Origin, image_references, plan_release, plan_restart
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deploylib.config import Environment
     from deploylib.images.planning import ImagePlan
     from deploylib.observe import Past
+    from deploylib.plan import Live, Plan
 
 TRAILER, IRREVERSIBLE = "Migration", "irreversible"
 
@@ -73,7 +74,7 @@ def propose(
     references = image_references(plan.contract, images)
     plan = replace(plan, schedules=plan_schedules(plan.contract, observed.schedules, references))
     return Release(
-        plan=replace(plan, notices=(*plan.notices, *observed.notices)),
+        plan=_verified(account, environment, observed.live, plan, observed.notices),
         environment=environment,
         account=account,
         clock=clock,
@@ -121,13 +122,18 @@ def _offered(
     )
     references = image_references(plan.contract, found.promotion.plans)
     plan = replace(plan, schedules=plan_schedules(plan.contract, found.schedules, references))
-    notices = (*plan.notices, *found.past.notices)
     elsewhere = (
         f"HEAD is {commit.commit[:12]}, but what is released is {entry.commit[:12]}, "
         f"of release {entry.number} in {found.promotion.source.name}"
     )
     return Release(
-        plan=replace(plan, notices=(*notices, *([elsewhere] if commit.commit != entry.commit else []))),
+        plan=_verified(
+            account,
+            environment,
+            found.live,
+            plan,
+            (*found.past.notices, *([elsewhere] if commit.commit != entry.commit else [])),
+        ),
         environment=environment,
         account=account,
         clock=clock,
@@ -138,6 +144,13 @@ def _offered(
         unfinished=found.past.abandoned,
         anew=_anew,
     )
+
+
+def _verified(account: Account, environment: Environment, live: Live, plan: Plan, known: tuple[str, ...]) -> Plan:
+    """Return *plan* with all notices; raise `RefusedError` when what moves could not succeed, before it is built."""
+    checks = verify.quick(account, environment, live) if plan.moving else ()
+    verify.refuse_missing(checks, environment.name)
+    return replace(plan, notices=(*plan.notices, *known, *verify.notices(checks)))
 
 
 def _anew(release: Release, digests: Mapping[str, str]) -> Release:

@@ -64,6 +64,7 @@ def deploy(
     if dry_run or proposed.plan.nothing_to_do:
         return
     report.confirmed(environment, f"Deploy to {environment.name}", yes=yes, confirm=confirm)
+    proposed = releases.exactly(proposed) if plan else proposed
     _follow(proposed, releases.execute(proposed), output=output)
 
 
@@ -90,7 +91,7 @@ def rollback(
     wait_lock: str = "",
     output: str = "text",
 ) -> None:
-    """Go back to a release that completed; stop what is under way."""
+    """Go back to a release that completed; stop a running one."""
     from deploylib import aws, config, report
     from deploylib import release as releases
 
