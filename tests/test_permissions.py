@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploylib import aws, config, contract, events, ledger, observe, permissions, plan, release, schedules
+from deploylib import aws, config, contract, events, ledger, observe, permissions, plan, release, schedules, verify
 from deploylib.errors import AwsError, DeployError, MigrationError, OutdatedError
 from deploylib.images import login, promotion, supplies
 from deploylib.localaws.extension.authorization import Where
@@ -156,7 +156,15 @@ def a_limit_made_of_target_groups(world: World) -> Iterator[str]:
     world.account.elbv2.describe_target_group_attributes(TargetGroupArn=group)
 
 
+def a_look_before_anything_is_built(world: World) -> Iterator[str]:
+    environment = worlds.environment()
+    live = observe.live(world.account, observe.contract(world.account, environment))
+    yield from verify.notices(verify.quick(world.account, environment, live))
+
+
 SCENARIOS: dict[str, Callable[[World], Iterator[str]]] = {
+    "elasticloadbalancing:DescribeTargetGroups": a_look_before_anything_is_built,
+    "logs:DescribeLogGroups": a_look_before_anything_is_built,
     "elasticloadbalancing:DescribeTargetGroupAttributes": a_limit_made_of_target_groups,
     "ecs:ListServiceDeployments": a_release_that_takes_its_time,
     "ecs:DescribeServiceDeployments": a_release_that_takes_its_time,

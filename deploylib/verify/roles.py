@@ -134,9 +134,12 @@ def _repositories(needed: Needs, place: Place) -> tuple[str, ...]:
 
 
 def region_of(image: reference.Reference) -> str:
-    """Return the region in the host name of an ECR registry: ACCOUNT.dkr.ecr.REGION.amazonaws.com and its kin."""
-    labels = image.domain.split(".")
-    return labels[labels.index("dkr") + 2] if "dkr" in labels else labels[1]
+    """Return the region in the host name of an ECR registry.
+
+    That is ACCOUNT.dkr.ecr.REGION.amazonaws.com, or ACCOUNT.dkr-ecr.REGION.on.aws for both kinds of addresses.
+    """
+    _, service, *others = image.domain.split(".")
+    return others[1] if service == "dkr" else others[0]
 
 
 def place_of(value_from: str, place: Place) -> str:
