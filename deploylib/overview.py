@@ -110,7 +110,7 @@ class ScheduleStatus:
 class Unfinished:
     """A release without an end: `under_way` while somebody has the lock, else left at `phase`.
 
-    `done` says what it has done so far, `hint` is the next command.
+    `done` says what it has done so far, `hint` is the command that brings it to an end, if nobody is at work on it.
     """
 
     release: int
@@ -327,7 +327,7 @@ def _service(live: LiveService, seen: Seen, now: float) -> ServiceStatus:
         tasks=_health(live, seen.tasks),
         targets=seen.targets.get(live.key),
         since=_iso(since),
-        age_seconds=max(0.0, now - since.timestamp()) if since else 0.0,
+        age_seconds=round(max(0.0, now - since.timestamp()), 1) if since else 0.0,
         drift=_drift(live.revision, seen.recent, lambda entry: entry.services.get(live.key, "")),
         template=known.template,
         waits=known.waits if known.released else (),
@@ -366,11 +366,16 @@ def _schedule(key: str, seen: Seen) -> ScheduleStatus:
 
 
 def _drift(revision: str, recent: ledger.Recent, left: Callable[[Entry], str]) -> str:
-    """Say where *revision* is from, if it is not the one that the last completed release *left*."""
+    """Say where *revision* is from, if it is not the one that the last completed release *left*.
+
+    What a release without an end has brought is half done, and told there.
+    """
     wanted = left(recent.completed) if recent.completed else ""
     if recent.completed is None or wanted in ("", revision):
         return ""
     maker = next((one for one in recent.since if left(one) == revision), None)
+    if maker and maker.verdict == ledger.RUNNING:
+        return ""
     brought = f"release {maker.number} ({maker.verdict}) brought it" if maker else "no release brought it"
     return f"{brought}; release {recent.completed.number}, the last that completed, left {_short(wanted)}"
 
@@ -389,7 +394,7 @@ def _unfinished(entry: Entry, seen: Seen, environment: str) -> Unfinished:
         phase=entry.phase,
         under_way=under_way,
         done=tuple(_done(entry, seen)),
-        hint=f"inv lock.show --env {environment}" if under_way else f"inv {_way_on(entry)} --env {environment}",
+        hint="" if under_way else f"inv {_way_on(entry)} --env {environment}",
     )
 
 
@@ -420,7 +425,7 @@ def _moved(revision: str, wanted: str | None, previous: str) -> str:
 def _hints(status: Status) -> Iterator[str]:
     """Yield the next commands, best first; what is under way is waited for."""
     name = status.environment
-    yield from (one.hint for one in status.unfinished)
+    yield from (one.hint for one in status.unfinished if one.hint)
     drifts = any([*(one.drift for one in status.services), *(one.drift for one in status.schedules)])
     if drifts and status.completed and not status.unfinished:
         yield f"inv rollback --env {name} --to {status.completed.number}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from rich.text import Text
 from deploylib import ledger
 from deploylib.overview import at_work
 from deploylib.report import lines
-from deploylib.report.console import cleaned, elapsed, results, say, show
+from deploylib.report.console import cleaned, results, say, shortened, show
 from deploylib.report.wording import SHORT_COMMIT, moment
 from deploylib.secrecy import hidden
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from deploylib.lease import Holder
     from deploylib.ledger import Entry
 
-COLUMNS = ("number", "began", "by", "commit", "what", "verdict", "took")
+COLUMNS = ("no", "began", "by", "commit", "what", "took", "verdict")
 STYLES = {"completed": "green", "not restored": "bold red", "failed": "red", "rolled back": "yellow"}
 GAP = 2
-LONGEST_NAME = 20
+NARROW = 100  # below that, names and commits give way
 MINUTE = "2026-01-01 00:00"
 UNTOLD = ("number", "owner")
 
@@ -65,27 +66,29 @@ def _document(entry: Entry, lock: Holder | None) -> Mapping[str, Any]:
 
 
 def _page(entries: Sequence[Entry], lock: Holder | None, width: int) -> Iterator[Text]:
-    rows = [_row(one, lock) for one in entries]
+    rows = [_row(one, lock, narrow=width < NARROW) for one in entries]
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     yield Text(_spaced(COLUMNS, widths), style="dim")
     for entry, row in zip(entries, rows, strict=True):
         styles = [STYLES.get(entry.verdict, "") if name == "verdict" else "" for name in COLUMNS]
         cells = zip(row, widths, styles, strict=True)
-        yield Text.assemble(*((f"{text:<{wide + GAP}}", style) for text, wide, style in cells))
+        line = Text.assemble(*((f"{text:<{wide + GAP}}", style) for text, wide, style in cells))
+        line.rstrip()
+        yield line
         if entry.reason:
             yield _indented(hidden(cleaned(entry.reason)), widths[0] + GAP, width)
 
 
-def _row(entry: Entry, lock: Holder | None) -> tuple[str, ...]:
-    seconds = entry.seconds
+def _row(entry: Entry, lock: Holder | None, *, narrow: bool) -> tuple[str, ...]:
+    name, commit = (12, 7) if narrow else (24, SHORT_COMMIT)
     return (
         str(entry.number),
         moment(entry.started_at)[: len(MINUTE)],
-        cleaned(entry.by.rpartition("/")[2])[:LONGEST_NAME] or "-",
-        f"{entry.commit[:SHORT_COMMIT]}{' +' if entry.dirty else ''}" or "-",
+        shortened(cleaned(entry.by.rpartition("/")[2]), name) or "-",
+        f"{entry.commit[:commit]}{'+' if entry.dirty else ''}" or "-",
         _what(entry),
+        "-" if entry.seconds is None else str(dt.timedelta(seconds=round(entry.seconds))).removeprefix("0:"),
         _verdict(entry, lock),
-        "-" if seconds is None else elapsed(seconds),
     )
 
 

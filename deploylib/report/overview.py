@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COLUMNS = ("service", "tasks", "health", "commit", "release", "for", "state")
 DAY, HOUR, MINUTE = 86400, 3600, 60
 NAMED_PATHS = 3
+SIGNS, SHORTEST = " !→", 20
 
 
 def state(status: Status, *, output: str = "text", console: Console | None = None) -> None:
@@ -44,7 +45,7 @@ def state(status: Status, *, output: str = "text", console: Console | None = Non
     if told:
         console.print()
     for line in told:
-        show(line, console)
+        show(_hanging(line, console), console)
 
 
 def lock(environment: str, holder: Holder | None, *, output: str = "text", console: Console | None = None) -> None:
@@ -57,7 +58,7 @@ def lock(environment: str, holder: Holder | None, *, output: str = "text", conso
         show(Text(f"{environment}: nobody has the lock"), console)
         return
     for line in _locked(environment, holder):
-        show(line, console)
+        show(_hanging(line, console), console)
 
 
 def _document(status: Status) -> dict[str, Any]:
@@ -170,12 +171,23 @@ def _half_done(unfinished: Unfinished) -> Iterator[Text]:
 
 def _locked(environment: str, holder: Holder) -> Iterator[Text]:
     said = f"Locked by {holder.name} since {moment(holder.since)}: {holder.reason}"
-    sign = f"last sign of life {elapsed(holder.silent_seconds)} ago"
+    sign = f"last sign of life {age(holder.silent_seconds)} ago"
     yield Text(cleaned(said if not holder.gone else f"The lock was left by {holder.name}, {sign}"), style="yellow")
     if holder.gone:
         yield Text("    the next release takes it")
     else:
-        yield Text(f"    {sign}; only if that run is dead: inv lock.release --env {environment} --force")
+        yield Text(f"    {sign}")
+        yield Text(f"    only if that run is dead: inv lock.release --env {environment} --force")
+
+
+def _hanging(line: Text, console: Console) -> Text:
+    """Return *line* in lines of the page's width, the later ones below its first word."""
+    indent = len(line.plain) - len(line.plain.lstrip(SIGNS))
+    wrapped = line[indent:].wrap(console, max(SHORTEST, console.width - indent), overflow="fold")
+    margin = Text(" " * indent)
+    return Text("\n").join(
+        Text.assemble(margin if number else line[:indent], one) for number, one in enumerate(wrapped)
+    )
 
 
 def _warning(text: str) -> Text:
