@@ -8,7 +8,22 @@ from pathlib import Path
 
 from invoke import Collection
 
-from deploylib.tasks import base, dev, env, image, infra, local, lock, overview, params, plan, release, upkeep, verify
+from deploylib.tasks import (
+    base,
+    dev,
+    env,
+    image,
+    infra,
+    local,
+    lock,
+    notify,
+    overview,
+    params,
+    plan,
+    release,
+    upkeep,
+    verify,
+)
 
 # What a command has loaded stays until its end: it is not searched for cycles again and again, nor on the way out.
 gc.set_threshold(100_000)
@@ -27,6 +42,7 @@ for name, tasks in {
     ),
     "base": (base.refresh, base.status),
     "image": (image.promote, image.run_tests, image.prune, image.clean),
+    "notify": (notify.try_out,),
     "params": (params.list_, params.get, params.set_, params.import_, params.diff, params.rm),
     "dev": (dev.compose, dev.up, dev.status, dev.down),
     "local": (local.up, local.status, local.down),

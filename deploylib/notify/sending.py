@@ -110,12 +110,16 @@ class Post:
     def complaints(self, *, late: bool = False) -> Iterator[Noticed]:
         """Yield, once for each endpoint, what went wrong with it; with *late*, also that it has not answered yet."""
         for one in self._couriers:
-            problem = one.problem or ("has not answered yet" if late and one.busy else "")
+            problem = one.problem_so_far if late else one.problem
             if problem and one.channel.name not in self._complained:
                 self._complained.add(one.channel.name)
                 yield Noticed(
                     message=f"notification by {one.channel.name}: {problem}; the release is not touched by it"
                 )
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what went wrong with each endpoint, nothing for those that took everything."""
+        return tuple(one.problem_so_far for one in self._couriers)
 
     def wait(self) -> None:
         """Wait until all is sent, `BUDGET_SECONDS` at most; a Ctrl-C ends the waiting and nothing else."""
@@ -144,6 +148,11 @@ class _Courier:
     def busy(self) -> bool:
         """Whether something is still to be sent."""
         return self._done < self._given
+
+    @property
+    def problem_so_far(self) -> str:
+        """What went wrong, or that there is no answer yet."""
+        return self.problem or ("has not answered yet" if self.busy else "")
 
     def take(self, message: Message) -> None:
         if self.channel.problem or message.kind not in self.channel.kinds:
