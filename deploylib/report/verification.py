@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploylib.verify import Check
 
 STEP = 2
-WIDEST = 40  # names that are longer, such as images, stand on a line of their own
+WIDEST = 34  # names that are longer stand on a line of their own
 
 
 def verified(checks: Sequence[Check], *, output: str = "text", console: Console | None = None) -> None:

@@ -172,11 +172,12 @@ class _Examination:
             yield self._ask((arn, job.key), definitions.group_name(arn), quickly.judged_groups, *about)
 
     def _images(self, job: _Job) -> Iterator[Future[Check]]:
-        platform = job.needed.platform
+        deploy = f"inv deploy --env {self._here.environment.name}"
         for container, image in job.images:
+            mend = deploy if container in job.contract.containers else ""
+            wanted = images.Wanted(container=container, image=image, platform=job.needed.platform, mend=mend)
             if image:
-                mend = f"inv deploy --env {self._here.environment.name}" if container in job.contract.containers else ""
-                yield self._ask((image, platform), image, images.present, self._registry, image, platform, mend)
+                yield self._ask(wanted, container, images.present, self._registry, wanted)
             else:
                 yield self._ask((job.key, container), container, skipped, container, "nothing was released yet")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deploylib.errors import DeployError
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"  # the platform of an attestation
 SHORT = 19
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The image of a container, what it has to be made for (empty: anything), the command that makes it anew."""
+
+    container: str
+    image: str
+    platform: str = ""
+    mend: str = ""
 
 
 class Registry(Protocol):
@@ -29,32 +40,27 @@ class Registry(Protocol):
         """Return a blob that is JSON."""
 
 
-def present(registry: Registry, name: str, platform: str, mend: str) -> Check:
-    """Return whether *name* is there for *platform*; whoever is not let in, or gets no answer, cannot tell.
-
-    *mend* is the command that makes it anew, if any does.
-    """
+def present(registry: Registry, wanted: Wanted) -> Check:
+    """Return whether the image is there for its platform; whoever is not let in, or gets no answer, cannot tell."""
+    name, what = wanted.image, wanted.container
     try:
         parsed = reference.parse(name)
         digest = registry.digest(name)
         made_for = tuple(platforms(registry, parsed.repository, digest))
     except RegistryError as error:
         if error.status == NOT_FOUND:
-            return missing(name, "is not in its registry (any more)", mend)
-        return skipped(name, str(error).splitlines()[0])
+            return missing(what, f"{name} is not in its registry (any more)", wanted.mend)
+        return skipped(what, str(error).splitlines()[0])
     except DeployError as error:
-        return skipped(name, str(error).splitlines()[0])
-    return _judged(name, digest, made_for, platform)
+        return skipped(what, str(error).splitlines()[0])
+    return _judged(wanted, f"{parsed.path.rpartition('/')[2]}@{digest[:SHORT]}", made_for)
 
 
-def _judged(name: str, digest: str, made_for: tuple[str, ...], platform: str) -> Check:
-    if made_for and platform and platform not in made_for:
-        return missing(
-            name,
-            f"is for {', '.join(made_for)}, but the tasks run on {platform}",
-            "make images.platform and terraform.architecture agree",
-        )
-    return ok(name, f"{digest[:SHORT]} for {', '.join(made_for) or 'a platform that it does not say'}")
+def _judged(wanted: Wanted, found: str, made_for: tuple[str, ...]) -> Check:
+    if made_for and wanted.platform and wanted.platform not in made_for:
+        said = f"{found} is for {', '.join(made_for)}, but the tasks run on {wanted.platform}"
+        return missing(wanted.container, said, "make images.platform and terraform.architecture agree")
+    return ok(wanted.container, f"{found} for {', '.join(made_for) or 'a platform that it does not say'}")
 
 
 def platforms(registry: Registry, repository: str, digest: str) -> Iterator[str]:

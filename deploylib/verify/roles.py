@@ -190,5 +190,5 @@ def _has_policy(account: Any, resource: str) -> bool:
 
 
 def _named(resources: Sequence[str]) -> str:
-    names = [one if one == ANYTHING else one.split(":", 5)[-1].removesuffix(":log-stream:x") for one in resources]
+    names = ["" if one == ANYTHING else one.split(":", 5)[-1].removesuffix(":log-stream:x") for one in resources]
     return ", ".join(names)

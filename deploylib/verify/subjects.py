@@ -29,7 +29,7 @@ def parameters(here: Here, wanted: Sequence[str]) -> Check:
         return missing("parameters", f"no {', '.join(gone)}", f"inv params.list --env {here.environment.name}")
     if far := len(wanted) - len(near):
         return skipped("parameters", f"{len(near)} are there; {far} in another region were not looked for")
-    return ok("parameters", f"{len(near)} are there")
+    return ok("parameters", f"{len(near)} {'is' if len(near) == 1 else 'are'} there")
 
 
 def secret(here: Here, arn: str) -> Check:

@@ -32,8 +32,8 @@ def test_where_nothing_is_missing_everything_is_said_to_be_there(scene: Scene) -
     assert told["services · web · port of guestbook-stg-web"].found == "app:8000"
     assert told["services · web · network · subnet-1"].found == "by nat-1"
     assert told["services · job · roles · may pull"].found == "repository/guestbook"
-    image = scene.world.image("job", 1)
-    assert told[f"services · job · images · {image}"].found.endswith("for linux/amd64")
+    digest = worlds.digest("job", 1)
+    assert told["services · job · images · worker"].found == f"guestbook@{digest[:19]} for linux/amd64"
     verify.refuse_missing(found, "stg")
 
 
@@ -158,8 +158,8 @@ MISSING: dict[Callable[[Any], None], tuple[str, str, str]] = {
         "is being deleted",
         f"aws secretsmanager restore-secret --secret-id {SECRET}",
     ),
-    lose_image: ("services · web · images", "is not in its registry", "inv deploy --env stg"),
-    build_for_arm: ("services · web · images", "is for linux/arm64, but the tasks run on linux/amd64", ""),
+    lose_image: ("services · web · images · app", "is not in its registry", "inv deploy --env stg"),
+    build_for_arm: ("services · web · images · app", "is for linux/arm64, but the tasks run on linux/amd64", ""),
     lose_way_out: ("services · web · network · subnet-1", "no way out, and no endpoint for ecr.api, ecr.dkr, s3", ""),
     lose_subnet: ("services · web · network · way to images", "of subnet-1, subnet-2 one is gone", MEND),
     lose_service: ("services · job · service", "guestbook-stg-job is not in the cluster", MEND),

@@ -244,12 +244,16 @@ def test_whether_a_migration_could_run(service: str, name: str, state: str) -> N
     assert found.state == state
 
 
+def wanted(image: str, *, platform: str = "linux/amd64") -> images.Wanted:
+    return images.Wanted(container="app", image=image, platform=platform, mend="mend")
+
+
 @pytest.mark.parametrize(
     ("status", "state"), [(404, "MISSING"), (401, "SKIPPED"), (403, "SKIPPED"), (429, "SKIPPED"), (500, "SKIPPED")]
 )
 def test_only_a_registry_that_says_so_lacks_an_image(status: int, state: str) -> None:
     shelf = Shelf(closed={"eu-west-1": status})
-    found = images.present(shelf, "111111111111.dkr.ecr.eu-west-1.amazonaws.com/a:1", "linux/amd64", "mend")
+    found = images.present(shelf, wanted("111111111111.dkr.ecr.eu-west-1.amazonaws.com/a:1"))
     assert found.state == state
 
 
@@ -259,12 +263,12 @@ def test_an_image_is_for_what_its_index_or_its_configuration_says(
     architecture: str, state: str, *, index: bool
 ) -> None:
     shelf = Shelf(platform={"os": "linux", "architecture": architecture}, index=index)
-    assert images.present(shelf, "nginx:1", "linux/amd64", "").state == state
-    assert images.present(shelf, "nginx:1", "", "").state == "OK"  # on Windows nobody knows
+    assert images.present(shelf, wanted("nginx:1")).state == state
+    assert images.present(shelf, wanted("nginx:1", platform="")).state == "OK"  # on Windows nobody knows
 
 
 def test_an_image_that_is_no_reference_is_not_looked_for() -> None:
-    assert images.present(Shelf(), "No:Reference!", "linux/amd64", "").state == "SKIPPED"
+    assert images.present(Shelf(), wanted("No:Reference!")).state == "SKIPPED"
 
 
 def test_a_tree_is_as_bad_as_its_worst_part() -> None:
