@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploylib.errors import ConfigError, DeployError
-from deploylib.notify.messages import Message, Subject
+from deploylib.notify.messages import Message
 from deploylib.notify.sending import Channel, Post, Send, send
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def carry_out(
             f"{environment.name} tells nobody: it has no [[notifications]]",
             hint=f"add [[notifications]] with variable or parameter to environments/{environment.name}.toml",
         )
-    subject = Subject(app=environment.app.name, environment=environment.name)
+    title = f"{environment.app.name} {environment.name}: test"
     body = "a test of the notifications; nothing is being released"
     post = Post([replace(one, kinds=("started",)) for one in channels], clock=clock, send=send)
-    post.take(Message(kind="started", title=subject.title, body=body))
+    post.take(Message(kind="started", title=title, body=body))
     post.wait()
     results = post.problems()
     post.close()
