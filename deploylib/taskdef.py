@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deploylib import canonical
 from deploylib.errors import ConfigError
 
 Definition = Mapping[str, Any]
@@ -20,24 +21,6 @@ SENTINEL = ":set-by-deploy"
 TAG_TEMPLATE, TAG_COMMIT, TAG_RELEASE = "deploy:template", "deploy:commit", "deploy:release"
 TAG_FINGERPRINT, TAG_ENABLED = "deploy:template-sha256", "deploy:enabled"
 OURS = frozenset({TAG_TEMPLATE, TAG_COMMIT, TAG_RELEASE, TAG_FINGERPRINT, TAG_ENABLED})
-
-# What DescribeTaskDefinition adds to what was registered, and what each revision has of its own.
-OWN = frozenset(
-    {
-        "taskDefinitionArn",
-        "family",
-        "revision",
-        "status",
-        "requiresAttributes",
-        "compatibilities",
-        "registeredAt",
-        "registeredBy",
-        "deregisteredAt",
-        "deleteRequestedAt",
-        "tags",
-    }
-)
-UNORDERED = {"environment": "name", "secrets": "name", "tags": "key", "volumes": "name", "containerDefinitions": "name"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +56,7 @@ def next_definition(
 
 def fingerprint(template: Definition, managed: Collection[str]) -> str:
     """Return the SHA-256 of *template* but for the images of its *managed* containers; its copies have the same."""
-    text = json.dumps(_comparable(_unfilled(template, managed)), sort_keys=True, default=str)
+    text = json.dumps(canonical.form(_unfilled(template, managed)), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -91,8 +74,9 @@ def template_of(revision: Definition, template: str, managed: Collection[str]) -
 
 
 def differences(old: Definition, new: Definition) -> tuple[Difference, ...]:
-    """Return what differs between two definitions; bookkeeping, tags, order and empty values do not count."""
-    return tuple(_walk(_comparable(old), _comparable(new), ""))
+    """Return what differs between two definitions; bookkeeping, tags, order and what ECS fills in do not count."""
+    home = canonical.home(old) or canonical.home(new)
+    return tuple(_walk(canonical.form(old, home=home), canonical.form(new, home=home), ""))
 
 
 def tag(definition: Definition, key: str) -> str:
@@ -124,38 +108,6 @@ def _tags(template: Definition, tags: Mapping[str, str]) -> list[dict[str, str]]
     """Return the template's own tags (cost centres and so on) with ours on top; AWS's reserved ones left out."""
     kept = {one["key"]: one["value"] for one in template.get("tags", ()) if not one["key"].startswith("aws:")}
     return [{"key": key, "value": value} for key, value in sorted({**kept, **tags}.items())]
-
-
-def _comparable(definition: Definition) -> Any:
-    return _normal({key: value for key, value in definition.items() if key not in OWN})
-
-
-def _normal(value: Any) -> Any:
-    """Return *value* with lists of named things as mappings by name, and empty values left out."""
-    if isinstance(value, Mapping):
-        named = {key: _by_name(key, one) for key, one in value.items()}
-        return {key: one for key, one in named.items() if one not in (None, "", [], {})}
-    if isinstance(value, list | tuple):
-        return [_normal(one) for one in value]
-    return value
-
-
-def _by_name(key: str, value: Any) -> Any:
-    label = UNORDERED.get(key)
-    if label is None or not isinstance(value, list) or not _are_named(value, label):
-        return _normal(value)
-    return {str(one[label]): _named({k: v for k, v in one.items() if k != label}) for one in value}
-
-
-def _are_named(items: list[Any], label: str) -> bool:
-    """Whether each item has a name of its own."""
-    names = [one[label] for one in items if isinstance(one, Mapping) and label in one]
-    return len(set(names)) == len(items)
-
-
-def _named(rest: dict[str, Any]) -> Any:
-    """Return `{"value": x}` as x: an environment variable then reads NAME: old -> new."""
-    return next(iter(rest.values())) if set(rest) in ({"value"}, {"valueFrom"}) else _normal(rest)
 
 
 def _walk(old: Any, new: Any, path: str) -> list[Difference]:
