@@ -59,7 +59,8 @@ def find(account: Account, place: Place, *, task: str = "") -> Room:
 
     Raises `RefusedError` when none runs, `ConfigError` when it was started without ECS Exec.
     """
-    pages = account.ecs.get_paginator("list_tasks").paginate(cluster=place.cluster, family=place.contract.family)
+    of: Any = {"serviceName": place.contract.name} if place.description else {"family": place.contract.family}
+    pages = account.ecs.get_paginator("list_tasks").paginate(cluster=place.cluster, **of)
     found = describe_tasks(account.ecs, place.cluster, [arn for page in pages for arn in page["taskArns"]])
     running = [one for one in found if one["lastStatus"] == "RUNNING" and _id(one).startswith(task)]
     if not running:

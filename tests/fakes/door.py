@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.fakes.access import Policy
     from tests.fakes.clock import FakeClock
 
-READS = ("describe_", "get_", "list_", "batch_get_", "batch_check_", "query", "simulate_")
+READS = ("describe_", "get_", "list_", "filter_", "batch_get_", "batch_check_", "query", "simulate_")
 
 Request = dict[str, Any]
 Response = dict[str, Any]
@@ -95,9 +95,14 @@ class FakeClient:
         self.clock = clock
         self.calls: Counter[str] = Counter() if calls is None else calls
         self.log: list[Call] = [] if log is None else log
-        self.meta = SimpleNamespace(service_model=service_model(self.service))
+        self.meta = SimpleNamespace(
+            service_model=service_model(self.service),
+            region_name="ap-northeast-1",
+            endpoint_url=f"https://{self.service}.ap-northeast-1.amazonaws.com",
+        )
         self.policy: Policy | None = None
         self._refusals: list[Refusal] = []
+        self.fault: Callable[[str], str] | None = None  # says with which code an operation fails now, if it does
 
     @property
     def writes(self) -> tuple[Call, ...]:
@@ -177,6 +182,8 @@ class FakeClient:
         assert not report.has_errors(), f"the fake's answer to {name}: {report.generate_report()}"
 
     def _refusal(self, name: str) -> Refusal | None:
+        if self.fault and (code := self.fault(name)):
+            return Refusal(operation=name, code=code, message="a fault", times=0, done=False)
         found = next((one for one in self._refusals if one.times > 0 and one.operation in ("", name)), None)
         if found:
             found.times -= 1

@@ -86,6 +86,7 @@ class FakeEcs(FakeClient):
         self._stale: dict[str, tuple[float, dict[str, Any]]] = {}
         self._numbers = itertools.count(1)
         self._full: tuple[float, str] = (0.0, "")
+        self.exec_enabled = False  # tasks are started with ECS Exec
 
     # For tests
 
@@ -393,6 +394,20 @@ class FakeEcs(FakeClient):
 
     # Making things
 
+    @operation
+    def execute_command(self, **request: Any) -> Response:
+        self._check_cluster(request)
+        task = self.tasks[request["task"].rsplit("/", 1)[-1]]
+        if not self.exec_enabled or task.status != "RUNNING":
+            raise Refused("InvalidParameterException", "The execute command failed because it was not enabled.")
+        return {
+            "clusterArn": self.cluster,
+            "taskArn": task.arn,
+            "containerName": request["container"],
+            "interactive": True,
+            "session": {"sessionId": "ecs-1", "streamUrl": "wss://example.test/ecs-1", "tokenValue": "s3cret-token"},
+        }
+
     def _new_service(self, request: Request, revision: str) -> Service:
         service = Service(
             name=request["serviceName"],
@@ -589,6 +604,7 @@ class FakeEcs(FakeClient):
             "launchType": "FARGATE",
             "availabilityZone": "ap-northeast-1a",
             "connectivity": "CONNECTED",
+            "enableExecuteCommand": self.exec_enabled,
             "cpu": task.definition.get("cpu", "256"),
             "memory": task.definition.get("memory", "512"),
             "version": task.step,

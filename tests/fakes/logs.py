@@ -76,6 +76,29 @@ class FakeLogs(FakeClient):
         return {"logGroups": [{"logGroupName": one} for one in names[:most]], **more}
 
     @operation
+    def filter_log_events(self, **request: Any) -> Response:
+        """Page through the lines of a whole group, in the order of their times."""
+        group, since = request.get("logGroupName", ""), request.get("startTime", 0)
+        if group not in self.groups:
+            raise Refused("ResourceNotFoundException", "The specified log group does not exist.")
+        found = sorted(
+            (int(self._at(printed) * 1000), f"{stream}-{number}", stream, line)
+            for (named, stream), one in self._streams.items()
+            for number, (visible, printed, line) in enumerate(one.lines)
+            if named == group and visible <= self.clock.monotonic() and int(self._at(printed) * 1000) >= since
+        )
+        first = int(request.get("nextToken", 0))
+        page = found[first : first + self.page]
+        more = {"nextToken": str(first + self.page)} if first + self.page < len(found) else {}
+        return {
+            "events": [
+                {"timestamp": at, "eventId": name, "logStreamName": stream, "message": line}
+                for at, name, stream, line in page
+            ],
+            **more,
+        }
+
+    @operation
     def describe_log_streams(self, **request: Any) -> Response:
         group, prefix = request.get("logGroupName", ""), request.get("logStreamNamePrefix", "")
         if group not in self.groups:
