@@ -26,6 +26,7 @@ SHORTEST = 16  # pauses are at least this part of `rollout.poll_seconds`
 SLOWEST_SECONDS = 10.0
 LONGEST_DOUBLING = 4
 JITTER = 0.1
+MOMENT_SECONDS = 0.01  # what floats get wrong
 
 
 def watch(
@@ -110,7 +111,7 @@ class _Course:
         if self.looks.missed:
             pause = max(pause, min(pause * 2 ** min(self.looks.missed, LONGEST_DOUBLING), SLOWEST_SECONDS))
         left = [self.limit(one) - self.since(one) for one in self.targets]
-        return min([pause, *(one for one in left if one > 0)])
+        return min([pause, *(one for one in left if one > MOMENT_SECONDS)])
 
     def look(self) -> dict[str, Look]:
         """Look at everything that is followed; look often again once only old tasks are left."""
@@ -141,7 +142,8 @@ class _Course:
             return None
         if look.verdict is not None:
             return Outcome(target=target, verdict=look.verdict, reason=look.reason)
-        if self.since(target) < self.limit(target) or not self.looks.is_fresh(target):
+        left = self.limit(target) - self.since(target)
+        if left > MOMENT_SECONDS or not self.looks.is_fresh(target):
             return None
         return _overdue(target, look.standing, self.limit(target))
 
