@@ -12,6 +12,7 @@ from deploylib.tasks import (
     base,
     dev,
     env,
+    events,
     image,
     infra,
     local,
@@ -36,6 +37,7 @@ namespace = Collection(
 )
 for name, tasks in {
     "env": (env.list_, env.show, env.validate, env.doctor, env.schema),
+    "events": (events.schema,),
     "infra": (
         *(infra.bootstrap, infra.init, infra.plan, infra.apply, infra.destroy, infra.drift, infra.status),
         *(infra.output, infra.tf, infra.unlock, infra.check, infra.iam, infra.docs, infra.format_),
