@@ -266,12 +266,12 @@ class Lease:
         self._renewed = self._tried = started
 
     def _lost(self) -> SupersededError:
-        found = _look(self._dynamodb, self._table).holder
-        taken = f"{found.name} has it since {found.since}"
-        broken = f"{found.broken_by.rpartition('/')[2]} released it by force" if found.broken_by else "it was released"
+        try:
+            why = _whose(_look(self._dynamodb, self._table).holder)
+        except AwsError as error:
+            why = str(error)
         return SupersededError(
-            f"the lock of {self.claim.environment} is not ours any more: {taken if found.owner else broken}",
-            hint=_status(self.claim.environment),
+            f"the lock of {self.claim.environment} is not ours any more: {why}", hint=_status(self.claim.environment)
         )
 
     def _learn(self, aws_seconds: float | None, mark: _Mark) -> None:
@@ -392,6 +392,12 @@ def refused(found: Holder, environment: str) -> RefusedError:
         f"the last sign of life was {found.silent_seconds:.0f} s ago",
         hint=f"wait for it (--wait-lock 10m), or look at it: inv lock.show --env {environment}",
     )
+
+
+def _whose(found: Holder) -> str:
+    if found.owner:
+        return f"{found.name} has it since {found.since}"
+    return f"{found.broken_by.rpartition('/')[2]} released it by force" if found.broken_by else "it was released"
 
 
 def _status(environment: str) -> str:

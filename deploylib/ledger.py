@@ -152,7 +152,7 @@ def note(dynamodb: DynamoDBClient, table: str, entry: Entry) -> None:
         if error.code != CONDITION_FAILED:
             raise
         found = numbered(dynamodb, table, entry.number)
-        how = f"{found.verdict} ({found.reason})" if found else "gone"
+        how = " ".join(filter(None, (found.verdict, found.reason and f"({found.reason})"))) if found else "gone"
         raise SupersededError(
             f"somebody else has ended release {entry.number}: it is {how}",
             hint=f"inv history --env {entry.environment}",

@@ -338,6 +338,15 @@ def test_lease_that_was_broken_by_force_is_not_ours_any_more(account: FakeAccoun
         mine.hold()
 
 
+def test_lease_that_is_lost_is_lost_although_nobody_can_say_to_whom(account: FakeAccount) -> None:
+    mine = take(account)
+    account.clock.advance(100)
+    take(account, BEN)
+    account.dynamodb.refuse("get_item", "ConnectTimeoutError")
+    with pytest.raises(SupersededError, match=r"not ours any more: .*ConnectTimeoutError"):
+        mine.hold()
+
+
 def test_breaking_does_not_hit_who_came_later(account: FakeAccount) -> None:
     take(account).release()
     found = lease.Holder(owner=ADA.owner)

@@ -62,7 +62,8 @@ class Owner:
 
     def provably_gone(self) -> bool:
         """Whether it was a process of this very boot and space of process numbers, and has certainly ended."""
-        return " pid:[" in self.space and self.space == _space() and not is_alive(self.process) and self._is_visible()
+        comparable = " pid:[" in self.space and self.space == _space() and self.process.started != ""
+        return comparable and not is_alive(self.process) and self._is_visible()
 
     def _is_visible(self) -> bool:
         """Whether its number can be looked up: a /proc that hides what others run shows no process there."""

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from deploylib.toolchain import recorded_process
-from deploylib.toolchain.recorded_process import RecordedProcess
+from deploylib.toolchain.recorded_process import Owner, RecordedProcess
 from tests.fakes.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -65,6 +66,36 @@ def test_a_zombie_is_not_alive(waiting: subprocess.Popen[bytes]) -> None:
     os.waitid(os.P_PID, waiting.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has asked how
 
     assert not recorded_process.is_alive(record)
+
+
+def owner(process: RecordedProcess) -> Owner:
+    """Return *process* as the owner of something that was made here."""
+    return replace(Owner.this(), process=process)
+
+
+def test_a_process_that_was_killed_is_provably_gone(waiting: subprocess.Popen[bytes]) -> None:
+    made = owner(recorded_process.record(waiting.pid))
+    assert not made.provably_gone()
+    waiting.kill()
+    waiting.wait(5)
+    assert made.provably_gone()
+    assert not Owner.this().provably_gone()
+
+
+def test_nothing_is_proved_of_a_process_that_cannot_be_looked_for(waiting: subprocess.Popen[bytes]) -> None:
+    made = owner(recorded_process.record(waiting.pid))
+    waiting.kill()
+    waiting.wait(5)
+    boot, _, numbers = made.space.partition(" ")
+    elsewhere = (f"{boot} pid:[1]", f"0-0-0 {numbers}", "host", boot)
+    assert not any(replace(made, space=one).provably_gone() for one in elsewhere)
+    assert not owner(RecordedProcess(pid=waiting.pid, started="")).provably_gone()
+
+
+def test_an_owner_is_read_as_it_was_written() -> None:
+    this = Owner.this()
+    assert Owner.read(str(this)) == this
+    assert Owner.read("") is None
 
 
 def test_a_detached_process_has_its_own_session_its_own_log_and_only_the_environment_that_it_is_given(
