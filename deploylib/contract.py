@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from deploylib.errors import AwsError, ContractError
 
 if TYPE_CHECKING:
     from types_boto3_ssm.client import SSMClient
+
+    from deploylib.config import Environment
 
 VERSION = 1
 
@@ -60,7 +63,8 @@ class ScheduledTask:
 class ServiceContract:
     """One ECS service: what a deploy must know to release into it.
 
-    `template` is the ARN of Terraform's task-definition revision; `family` the one that the deploy writes;
+    `template` is the ARN of Terraform's task-definition revision; `family` the one that the deploy writes. Of
+    infrastructure that others made there is no template: what is live is the template of what comes next.
     `containers` maps each managed container to its image role; `desired_count` is what the first deploy asks for.
     """
 
@@ -110,6 +114,21 @@ class Contract:
         """The families that deploys write, sorted."""
         services = (one.family for one in self.services.values())
         return tuple(sorted([*services, *(one.family for one in self.scheduled_tasks.values())]))
+
+
+def of(ssm: SSMClient, environment: Environment) -> Contract:
+    """Return *environment*'s contract: the one that stands in its file, else the one that Terraform has published.
+
+    Raises `ContractError` as `read` does.
+    """
+    if environment.contract is None:
+        return read(ssm, environment.contract_parameter)
+    given = dataclasses.asdict(environment.contract)
+    for one in (*given["services"].values(), *given["scheduled_tasks"].values()):
+        one |= {"template": "", "desired_count": 0}  # whoever made it says how many
+    known = {"version": VERSION, "app": environment.app.name, "environment": environment.name}
+    account = {"account_id": environment.account.id, "region": environment.account.region}
+    return TypeAdapter(Contract).validate_python({**known, **account, **given})
 
 
 def read(ssm: SSMClient, parameter: str) -> Contract:

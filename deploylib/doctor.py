@@ -291,7 +291,7 @@ def _environment(place: Place, name: str, doors: Doors) -> tuple[Row, ...]:
         rows.append(Row(group=group, what="credentials", state="OK", found=signed))
         where = f"{environment.account.id}, {environment.account.region}"
         rows.append(Row(group=group, what="account, region", state="OK", found=where))
-        published = contract.read(account.ssm, environment.contract_parameter)
+        published = contract.of(account.ssm, environment)
         rows.append(Row(group=group, what="contract", state="OK", found=environment.contract_parameter))
     except DeployError as error:
         return (*rows, *_given_up(len(rows), error, group))

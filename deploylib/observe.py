@@ -334,7 +334,7 @@ def _changed(
 
 def contract(account: Account, environment: Environment) -> Contract:
     """Return *environment*'s contract; raise `ContractError` when it belongs to another account or environment."""
-    found = contracts.read(account.ssm, environment.contract_parameter)
+    found = contracts.of(account.ssm, environment)
     if found.account_id == environment.account.id and found.environment == environment.name:
         return found
     raise ContractError(
@@ -346,6 +346,8 @@ def contract(account: Account, environment: Environment) -> Contract:
 
 def _copied(revision: Definition, service: ServiceContract) -> Definition | None:
     """Return *service*'s template if it need not be read: *revision* is it, or an untouched copy of it."""
+    if not service.template:
+        return taskdef.own_template(revision)
     if revision["taskDefinitionArn"] == service.template:
         return revision
     return taskdef.template_of(revision, service.template, service.containers)

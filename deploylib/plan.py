@@ -80,7 +80,7 @@ class LiveService:
     @property
     def first(self) -> bool:
         """Whether nothing was ever released into this service: it still stands on Terraform's template."""
-        return taskdef.family(self.revision) != self.contract.family
+        return bool(self.contract.template) and taskdef.family(self.revision) != self.contract.family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +97,17 @@ class ServicePlan:
 
     `update`: a revision is made from *template* with *images* (container → role) and rolled out; `attach`: exactly
     this is rolling out already, and is followed; `restart`: its revision is rolled out anew, so that its tasks read
-    their settings; `restore`: it goes to *revision*, which ran before; `unchanged`: it runs. `desired_count` is sent
-    by the first release, and where a service at zero is to start. `based_on` is the revision that was live when the
-    plan was made, `returns_to` the one to go back to. An update with a *revision* takes that one, which a release that
-    did not get to its end has registered. It moves *after* these services; *limit* is how long that may take, and why.
+    their settings; `restore`: it goes to *revision*, which ran before; `scale`: it gets `desired_count` tasks;
+    `unchanged`: it runs. `desired_count` is sent by the first release too, and where a service at zero is to start.
+    `based_on` is the revision that was live when the plan was made, `returns_to` the one to go back to. An update with
+    a *revision* takes that one, which a release that did not get to its end has registered. It moves *after* these
+    services; *limit* is how long that may take, and why.
     """
 
     key: str
     name: str
     family: str
-    action: Literal["update", "attach", "restart", "restore", "unchanged"]
+    action: Literal["update", "attach", "restart", "restore", "scale", "unchanged"]
     reason: str
     based_on: str
     returns_to: str
@@ -173,7 +174,7 @@ class Plan:
     notices: tuple[str, ...] = ()
     unrecorded: bool = False
     origin: Origin | None = None
-    action: Literal["release", "rollback", "restart"] = "release"
+    action: Literal["release", "rollback", "restart", "scale"] = "release"
     restores: int = 0
     continues: Entry | None = None
     irreversible: bool = False
@@ -444,7 +445,8 @@ def _action(
         if live.primary.get("rolloutState") == "IN_PROGRESS":
             return "attach", "this very revision is rolling out already"
         return "unchanged", "runs these images on this template already"
-    new_template = taskdef.tag(live.definition, taskdef.TAG_TEMPLATE) != str(live.template.get("taskDefinitionArn"))
+    known = taskdef.tag(live.definition, taskdef.TAG_TEMPLATE)
+    new_template = bool(live.contract.template) and known != str(live.template.get("taskDefinitionArn"))
     images = any(one.path.endswith(".image") for one in differences)
     return "update", " and ".join(["new image"] * images + ["new template from Terraform"] * new_template) or "changed"
 

@@ -44,7 +44,7 @@ class LiveSchedule:
     @property
     def first(self) -> bool:
         """Whether nothing was ever released into it: it still stands on Terraform's template."""
-        return taskdef.family(self.revision) != self.contract.family
+        return bool(self.contract.template) and taskdef.family(self.revision) != self.contract.family
 
     @property
     def wanted(self) -> State:
@@ -158,6 +158,7 @@ def _live(account: Account, key: str, task: ScheduledTask) -> LiveSchedule:
     definition = _definition(account, starter.revision)
     copied = taskdef.template_of(definition, task.template, task.containers)
     template = definition if starter.revision == task.template else copied
+    template = template if task.template else taskdef.own_template(definition)
     return LiveSchedule(
         key=key,
         contract=task,
@@ -207,7 +208,8 @@ def _reason(live: LiveSchedule, differences: tuple[taskdef.Difference, ...]) -> 
     """Return why a revision is made, or nothing when none has to be."""
     if live.first:
         return "first release"
-    new_template = taskdef.tag(live.definition, taskdef.TAG_TEMPLATE) != live.contract.template
+    known = taskdef.tag(live.definition, taskdef.TAG_TEMPLATE)
+    new_template = bool(live.contract.template) and known != live.contract.template
     reasons = {
         "new image": any(one.path.endswith(".image") for one in differences),
         "new template from Terraform": bool(differences) and new_template,

@@ -109,7 +109,7 @@ def _without_images(definition: taskdef.Definition, managed: Collection[str]) ->
 def _uses(account: Account, environment: Environment) -> tuple[usage.Use, ...]:
     """Return what each released service and scheduled task uses; what ECS does not have uses nothing."""
     try:
-        contract = contracts.read(account.ssm, environment.contract_parameter)
+        contract = contracts.of(account.ssm, environment)
         described = rollout.describe(account.ecs, contract.cluster, [one.name for one in contract.services.values()])
     except ContractError:
         return ()

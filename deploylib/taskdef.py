@@ -73,6 +73,14 @@ def template_of(revision: Definition, template: str, managed: Collection[str]) -
     return {**_unfilled(revision, managed), "taskDefinitionArn": template, "family": family(template), "tags": tags}
 
 
+def own_template(revision: Definition) -> Definition:
+    """Return the template where no Terraform of ours makes one: what is live, for whatever comes next.
+
+    Its ARN is that of the revision which the first release found.
+    """
+    return {**revision, "taskDefinitionArn": tag(revision, TAG_TEMPLATE) or revision["taskDefinitionArn"]}
+
+
 def differences(old: Definition, new: Definition) -> tuple[Difference, ...]:
     """Return what differs between two definitions; bookkeeping, tags, order and what ECS fills in do not count."""
     home = canonical.home(old) or canonical.home(new)

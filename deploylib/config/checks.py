@@ -23,14 +23,17 @@ ARN_ACCOUNT = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):")
 def contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
     """Return what each part alone cannot know: names that do not meet, values that Terraform would not take."""
     found: list[tuple[tuple[str, ...], str]] = []
-    found += _unfit_variables(root, table_at(merged, "terraform"))
-    services = table_at(merged, "terraform", "services")
+    given = table_at(merged, "contract")
+    if not given:  # else what is common to the others is not for this one
+        found += _unfit_variables(root, table_at(merged, "terraform"))
+        found += _other_processor(merged)
+    found += _foreign_contract(merged, given)
+    services = table_at(given, "services") if given else table_at(merged, "terraform", "services")
     found += _unknown_roles(merged)
-    found += _other_processor(merged)
     found += _foreign_roles(table_at(merged, "account"))
     found += _dependents(merged)
     found += _unfit_tests(root, merged)
-    found += _migration_target(table_at(merged, "migration"), services)
+    found += _migration_target(table_at(merged, "migration"), services, "contract" if given else "terraform")
     found += _unfit_hooks(root, table_at(merged, "hooks"))
     found += _addresses(merged.get("notifications", ()))
     path = table_at(merged, "app").get("path")
@@ -161,6 +164,23 @@ def _unknown_roles(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str
     ]
 
 
+def _foreign_contract(merged: Mapping[str, Any], given: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return what a contract that stands in the file says of another account, or of roles that no image is made for."""
+    account, roles = table_at(merged, "account"), table_at(merged, "images", "roles")
+    place = f":{account.get('region')}:{account.get('id')}:"
+    found: list[tuple[tuple[str, ...], str]] = [
+        (("contract", kind, name, "containers", container), f"no role {role!r} in images.roles")
+        for kind in ("services", "scheduled_tasks")
+        for name in table_at(given, kind)
+        for container, role in table_at(given, kind, name, "containers").items()
+        if role not in roles
+    ]
+    cluster = given.get("cluster")
+    if isinstance(cluster, str) and cluster.startswith("arn:") and place not in cluster:
+        found.append((("contract", "cluster"), "is of another account or region than account.id and account.region"))
+    return found
+
+
 def _other_processor(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
     """Tasks on another processor than the images are for would only fail when they start."""
     platform = str(table_at(merged, "images").get("platform", "linux/amd64"))
@@ -174,14 +194,16 @@ def _roles(containers: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(one["role"])) for name, one in containers.items() if isinstance(one, dict) and "role" in one]
 
 
-def _migration_target(migration: Mapping[str, Any], services: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+def _migration_target(
+    migration: Mapping[str, Any], services: Mapping[str, Any], table: str
+) -> list[tuple[tuple[str, ...], str]]:
     if not migration or not services:
         return []
     service, container = migration.get("service"), migration.get("container")
     if not isinstance(service, str):  # the schema has said so already
         return []
     if service not in services:
-        return [(("migration", "service"), f"no service {service!r} in terraform.services")]
+        return [(("migration", "service"), f"no service {service!r} in {table}.services")]
     if container not in table_at(services, service, "containers"):
         return [(("migration", "container"), f"service {service!r} has no container {container!r}")]
     return []

@@ -13,6 +13,7 @@ LOCAL_CONFIG = ".local/aws/config"  # `inv local.up` writes it
 AUTOMATIC_VARIABLES = ("app", "environment", "account_id", "region")
 
 ROLE_ARN = r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
+CLUSTER_ARN = r"^arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]+$"
 MFA_SERIAL = r"^(arn:[a-z-]+:iam::[0-9]{12}:(mfa|u2f)/.+|[A-Z0-9]{9,})?$"
 SESSION_NAME, PREFIX, SHELL_NAME = r"^([\w+=,.@-]{2,64})?$", r"^([A-Z][A-Z0-9_]*_)?$", r"^[A-Za-z_][A-Za-z0-9_]*$"
 ACCOUNT_ID, REGION, NAME = r"^[0-9]{12}$", r"^[a-z]{2}(-[a-z]+)+-\d$", r"^[a-z][a-z0-9-]{0,30}$"
@@ -24,6 +25,7 @@ WORDS = {
     MOUNT: "should be an absolute path, with :ro at its end if nothing may be written there",
     ACCOUNT_ID: "should be twelve digits (0-9) in quotes",
     ROLE_ARN: "should be the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME",
+    CLUSTER_ARN: "should be the ARN of a cluster, arn:aws:ecs:REGION:ACCOUNT:cluster/NAME",
     MFA_SERIAL: "should be the ARN of a device, arn:aws:iam::ACCOUNT:mfa/NAME, or a serial number",
     SESSION_NAME: "should be 2 to 64 letters, digits and + = , . @ _ -",
     PREFIX: "should be capitals, digits and underscores, with an underscore at its end: AWS_STG_",
@@ -404,6 +406,53 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenTask:
+    """Tasks that others made: of *family*, which is a release's own too, and the image role of each container.
+
+    A container that is not named keeps its image.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: Text
+    family: Text
+    containers: Annotated[Mapping[Text, Name], Field(min_length=1)]
+    subnets: tuple[Text, ...] = ()
+    security_groups: tuple[Text, ...] = ()
+    assign_public_ip: Flag = False
+    log_group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenSchedule(GivenTask):
+    """Such tasks that start by themselves: by a *schedule* of EventBridge Scheduler, or a *rule* of its event bus."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    schedule: str = ""
+    rule: str = ""
+    enabled: Flag = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenContract:
+    """Infrastructure that this project's Terraform did not make, as it would have published it.
+
+    `repository` takes the images, `ledger` is the DynamoDB table of the releases and of the lock. `inv init` writes it.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    cluster: Annotated[str, Field(pattern=CLUSTER_ARN)]
+    repository: Text
+    ledger: Text
+    services: Annotated[Mapping[Name, GivenTask], Field(min_length=1)]
+    scheduled_tasks: Mapping[Name, GivenSchedule] = field(default_factory=dict)
+    cache_repository: str = ""
+    url: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """One environment, complete and validated."""
 
@@ -429,6 +478,7 @@ class Environment:
     registries: Mapping[str, RegistryLogin] = field(default_factory=dict)
     development: Development | None = None
     terraform: Mapping[str, Any] = field(default_factory=dict)
+    contract: GivenContract | None = None
 
     @property
     def context(self) -> Path:

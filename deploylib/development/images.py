@@ -74,7 +74,7 @@ def observe(environment: Environment, checkout: Checkout, api: EngineApi, *, sig
     """
     try:
         account = sign_in(environment)
-        repository = contract.read(account.ssm, environment.contract_parameter).repository
+        repository = contract.of(account.ssm, environment).repository
     except (AwsError, ConfigError, ContractError) as error:
         return _of_machine(environment, checkout, api, error)
     return _of_registry(environment, checkout, account, repository)

@@ -62,7 +62,7 @@ def refresh(
     """
     with ThreadPoolExecutor() as pool:
         guarded = pool.submit(aws.guard, account, environment)
-        reading = pool.submit(contract.read, account.ssm, environment.contract_parameter)
+        reading = pool.submit(contract.of, account.ssm, environment)
         looking = pool.submit(places.others, environment, checkout, sign_in=outside.sign_in)
         look_up = outside.look_up or upstream.of(account, environment, lambda: reading.result().repository)
         write = functools.partial(_recipe, environment, checkout, look_up, clock)

@@ -77,7 +77,7 @@ def _look(ours: Environment, name: str, checkout: Checkout, sign_in: SignIn) -> 
             return Closed(environment=name, account_id=account_id, reason=ANOTHER_RECIPE)
         account = sign_in(theirs)
         aws.guard(account, theirs)
-        repository = contract.read(account.ssm, theirs.contract_parameter).repository
+        repository = contract.of(account.ssm, theirs).repository
     except (ConfigError, ContractError, RefusedError, AwsError) as error:
         return Closed(environment=name, account_id=account_id, reason=_first_line(error))
     return here(account, theirs, repository)

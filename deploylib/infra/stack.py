@@ -76,8 +76,13 @@ def open_stack(
 
     *program* is Terraform's; *variables* are added to its environment (where it finds its providers); *line* gets
     what people should see, Terraform's own text among it, without its colours unless *colours*. Raises `RefusedError`
-    in the wrong account.
+    in the wrong account, and where others make the infrastructure.
     """
+    if environment.contract is not None:
+        raise RefusedError(
+            f"environment {environment.name} has a [contract]: its infrastructure is not made by {config.STACK}",
+            hint=f"change it where it is made, and [contract] in environments/{environment.name}.toml",
+        )
     aws.guard(account, environment)
     return Stack(environment, account, program=program, variables=variables, line=line, colours=colours)
 

@@ -41,7 +41,7 @@ def examine(account: Account, environment: Environment, *, doors: Doors = REAL) 
         caller = aws.guard(account, environment)
         found.append(ok("account", f"{environment.account.id}, {environment.account.region}, as {caller}"))
         contract = observe.contract(account, environment)
-        found.append(ok("contract", environment.contract_parameter))
+        found.append(ok("contract", _place_of_contract(environment)))
     except DeployError as error:
         what = "contract" if found else "account"
         rest = (skipped(one, f"needs the {what}") for one in REST)
@@ -227,6 +227,11 @@ class _Examination:
             return ()
         found = next((one.next for one in services if one.key == wanted.service), None)
         return (definitions.migration(wanted, found, self._here.mend),)
+
+
+def _place_of_contract(environment: Environment) -> str:
+    inline = f"[contract] of environments/{environment.name}.toml"
+    return environment.contract_parameter if environment.contract is None else inline
 
 
 def _branch(what: str, found: Iterable[Future[Check]]) -> Check:

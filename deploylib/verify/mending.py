@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 
 def mends(environment: Environment) -> str:
     """Return what to do about infrastructure: our Terraform's is applied, others' is theirs to correct."""
-    if getattr(environment, "contract", None) is not None:
+    if environment.contract is not None:
         return "correct it where this service is made, or [contract] in its file"
     return f"inv infra.apply --env {environment.name}"
