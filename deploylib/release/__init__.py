@@ -6,16 +6,21 @@ what serves is one release. The exit code says which state the release left behi
 * `model`: a release that is about to be carried out, and one that is on its way.
 * `proposing`, `going_back`, `resuming`: from what is observed to a release: a new one, a former one, one left behind.
 * `execution`: its steps in their order, under the lock. `recording` writes them down as they happen.
+* `scaling`: other counts, under the same lock.
 * `moving`, `restoring`: services forward, with gates and Ctrl-C; and back.
 """
 
 from __future__ import annotations
 
-from deploylib.release.execution import execute, restart
-from deploylib.release.going_back import propose_rollback
-from deploylib.release.model import FRESH_SECONDS, Release, exactly
-from deploylib.release.proposing import propose, propose_restart
-from deploylib.release.resuming import propose_resumption
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deploylib.release.execution import execute, restart
+    from deploylib.release.going_back import propose_rollback
+    from deploylib.release.model import FRESH_SECONDS, Release, exactly
+    from deploylib.release.proposing import propose, propose_restart
+    from deploylib.release.resuming import propose_resumption
 
 __all__ = [
     "FRESH_SECONDS",
@@ -28,3 +33,22 @@ __all__ = [
     "propose_rollback",
     "restart",
 ]
+
+_HOMES = {
+    "FRESH_SECONDS": "model",
+    "Release": "model",
+    "exactly": "model",
+    "execute": "execution",
+    "propose": "proposing",
+    "propose_restart": "proposing",
+    "propose_resumption": "resuming",
+    "propose_rollback": "going_back",
+    "restart": "execution",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the part that has *name*: a deploy that has nothing to do loads nothing that executes."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,6 +1,6 @@
 """The steps of a release in their order; from the first write to ECS to the last under the lock of the environment.
 
-Images are built and pushed outside the lock: they harm nobody, and take the longest. What is between `_locked` and the
+Images are built and pushed outside the lock: they harm nobody, and take the longest. What is between `locked` and the
 end has the lock, or stops: `Course.hold` stands before each write, and every waiting renews it.
 """
 
@@ -65,7 +65,7 @@ def restart(release: Release) -> Steps:
     refuse_stale(release)
     course = Course(release=release, record=recording.nowhere(release), clock=release.clock)
     try:
-        yield from _locked(course)
+        yield from locked(course)
         refuse_stale(release)
         tasks = yield from moving.roll_out(course, {})
         if tasks:
@@ -92,7 +92,7 @@ def _completed(
 def _carry_out(course: Course, images: Images) -> Steps:
     """Take every step of the release, from the images to the proof that it serves."""
     digests = yield from _made(course, images)
-    waited = yield from _locked(course)
+    waited = yield from locked(course)
     yield from _planned_anew(course, digests, waited=waited)
     _close_abandoned(course)
     definitions = yield from _registered(course, digests)
@@ -151,7 +151,7 @@ def _refuse_locked(release: Release) -> None:
         raise lease.refused(found, release.plan.environment)
 
 
-def _locked(course: Course) -> Generator[events.Event, str | None, bool]:
+def locked(course: Course) -> Generator[events.Event, str | None, bool]:
     """Take the lock, and return whether somebody had it meanwhile; from here on every sleep renews it."""
     release = course.release
     table, dynamodb = release.plan.contract.ledger, release.account.dynamodb
