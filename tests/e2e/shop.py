@@ -10,9 +10,10 @@ import contextlib
 import functools
 import re
 import shutil
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from deploylib import aws, config
+from deploylib import aws, config, ledger
 from deploylib import contract as contracts
 from deploylib.toolchain.os_image import OsImage
 from tests.e2e.project import Project, copy_project
@@ -71,6 +72,8 @@ timeout_seconds = 20
 [terraform]
 deletion_protection = false
 log_retention_days = 1
+
+[terraform.deploy_role]
 
 [terraform.network]
 nat_gateways = 0
@@ -237,3 +240,9 @@ def revisions(project: Project) -> dict[str, str]:
         for key, task in found.scheduled_tasks.items()
     }
     return {key: one["taskDefinition"] for key, one in live(project).items()} | schedules
+
+
+def history(project: Project, limit: int) -> list[dict[str, Any]]:
+    """Return the newest releases as the ledger has them, the newest first."""
+    found = ledger.entries(account(project).dynamodb, contract(project).ledger, limit=limit)
+    return [asdict(one) for one in found]
