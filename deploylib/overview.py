@@ -32,7 +32,9 @@ PARALLEL_CALLS = 8
 NO_TABLE = "name a DynamoDB table as contract.ledger, or let Terraform make one: inv infra.apply"
 NO_LEDGER = ledger.Recent(since=(), completed=None)
 OUTSIDE = "images"  # the phase before the lock
+BACK = "going back"
 FOLLOWED = ("rolling out", "watching", "detached", "scheduling", "proving")
+MOVED = (*FOLLOWED, BACK)  # one goes back by the number: without it, the way back begins at what serves
 MIGRATIONS = {
     "starting": "the migration was about to start",
     "started": "the migration was started",
@@ -394,13 +396,13 @@ def _unfinished(entry: Entry, seen: Seen, environment: str) -> Unfinished:
         phase=entry.phase,
         under_way=under_way,
         done=tuple(_done(entry, seen)),
-        hint="" if under_way else f"inv {_way_on(entry)} --env {environment}",
+        hint="" if under_way or entry.phase == BACK else f"inv {_way_on(entry)} --env {environment}",
     )
 
 
 def _way_on(entry: Entry) -> str:
     """Return the command that brings *entry* to an end, if nobody is at work on it."""
-    return "watch" if entry.phase in FOLLOWED else "rollback" if entry.phase == "going back" else "deploy"
+    return "watch" if entry.phase in FOLLOWED else "deploy"
 
 
 def _done(entry: Entry, seen: Seen) -> Iterator[str]:
@@ -427,7 +429,8 @@ def _hints(status: Status) -> Iterator[str]:
     name = status.environment
     yield from (one.hint for one in status.unfinished if one.hint)
     drifts = any([*(one.drift for one in status.services), *(one.drift for one in status.schedules)])
-    if drifts and status.completed and not status.unfinished:
+    left = any(one.phase in MOVED and not one.under_way for one in status.unfinished)
+    if status.completed and (left or (drifts and not status.unfinished)):
         yield f"inv rollback --env {name} --to {status.completed.number}"
     if any(one.waits for one in status.services) and not status.unfinished:
         yield f"inv deploy --env {name}"

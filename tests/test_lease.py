@@ -111,7 +111,7 @@ def test_every_run_is_an_owner_of_its_own() -> None:
     assert first.host
 
 
-def test_lease_is_refused_with_the_name_of_who_has_it(account: FakeAccount) -> None:
+def test_km689_lease_is_refused_with_the_name_of_who_has_it(account: FakeAccount) -> None:
     take(account)
     account.clock.advance(7)
     with pytest.raises(RefusedError) as refused:
@@ -125,7 +125,7 @@ def test_lease_is_refused_with_the_name_of_who_has_it(account: FakeAccount) -> N
     assert owner(account) == ADA.owner
 
 
-def test_who_waits_says_for_whom_and_gets_it_when_it_is_given_back(account: FakeAccount) -> None:
+def test_km1844_who_waits_says_for_whom_and_gets_it_when_it_is_given_back(account: FakeAccount) -> None:
     first = take(account)
     account.clock.after(31, first.release)
     _, said = acquire(account, BEN, wait_seconds=600)
@@ -156,7 +156,7 @@ def keep_alive(account: FakeAccount, mine: lease.Lease) -> None:
     again()
 
 
-def test_lease_of_a_killed_run_expires_by_itself(account: FakeAccount) -> None:
+def test_km455_lease_of_a_killed_run_expires_by_itself(account: FakeAccount) -> None:
     take(account)
     account.clock.advance(LASTS - 2)
     with pytest.raises(RefusedError):

@@ -246,22 +246,28 @@ def test_release_that_was_killed_says_what_is_half_done(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "command"),
+    ("phase", "commands"),
     [
-        ("images", "deploy"),
-        ("", "deploy"),
-        ("migrating", "deploy"),
-        ("rolling out", "watch"),
-        ("watching", "watch"),
-        ("detached", "watch"),
-        ("scheduling", "watch"),
-        ("proving", "watch"),
-        ("going back", "rollback"),
+        ("images", ("deploy",)),
+        ("", ("deploy",)),
+        ("migrating", ("deploy",)),
+        ("rolling out", ("watch", "rollback")),
+        ("watching", ("watch", "rollback")),
+        ("detached", ("watch", "rollback")),
+        ("scheduling", ("watch", "rollback")),
+        ("proving", ("watch", "rollback")),
+        ("going back", ("rollback",)),
     ],
 )
-def test_next_command_is_that_of_the_phase(world: World, phase: str, command: str) -> None:
+def test_next_commands_are_those_of_the_phase(world: World, phase: str, commands: tuple[str, ...]) -> None:
     half_done(world, phase)
-    assert look(world).hints == (f"inv {command} --env stg",)
+    to = {"rollback": " --to 1"}
+    assert look(world).hints == tuple(f"inv {one} --env stg{to.get(one, '')}" for one in commands)
+
+
+def test_first_release_has_nothing_to_go_back_to(world: World) -> None:
+    write(world, 1, "running", phase="watching")
+    assert look(world).hints == ("inv watch --env stg",)
 
 
 def test_release_under_the_lock_is_under_way(world: World) -> None:
@@ -282,7 +288,7 @@ def test_release_whose_lock_ran_out_is_not_under_way(world: World) -> None:
     assert not status.unfinished[0].under_way
     assert status.lock
     assert status.lock.gone
-    assert status.hints == ("inv watch --env stg",)
+    assert status.hints == ("inv watch --env stg", "inv rollback --env stg --to 1")
 
 
 def test_release_of_another_owner_than_the_lock_is_not_under_way(world: World) -> None:
