@@ -31,7 +31,7 @@ gc.set_threshold(100_000)
 atexit.register(gc.freeze)
 
 namespace = Collection(
-    *(plan.plan, release.deploy, release.rollback, release.watch, release.refresh),
+    *(plan.plan, release.deploy, release.rollback, release.watch, release.refresh, release.scale),
     *(verify.verify, overview.status, overview.history),
     *(upkeep.tasks, upkeep.logs, upkeep.run_, upkeep.exec_),
 )

@@ -368,7 +368,7 @@ class Noticed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed(Event):
-    """Everything that was planned is done; *release* is its number in the ledger. Or nothing but a restart was."""
+    """Everything that was planned is done; *release* is its number in the ledger. Or it was a restart or a scaling."""
 
     seconds: float
     calls: int
@@ -376,3 +376,4 @@ class Completed(Event):
     services: tuple[str, ...] = field(default=())
     release: int = 0
     restarted: bool = False
+    scaled: bool = False

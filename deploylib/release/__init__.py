@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deploylib.release.model import FRESH_SECONDS, Release, exactly
     from deploylib.release.proposing import propose, propose_restart
     from deploylib.release.resuming import propose_resumption
+    from deploylib.release.scaling import propose_scale, scale
 
 __all__ = [
     "FRESH_SECONDS",
@@ -31,7 +32,9 @@ __all__ = [
     "propose_restart",
     "propose_resumption",
     "propose_rollback",
+    "propose_scale",
     "restart",
+    "scale",
 ]
 
 _HOMES = {
@@ -43,7 +46,9 @@ _HOMES = {
     "propose_restart": "proposing",
     "propose_resumption": "resuming",
     "propose_rollback": "going_back",
+    "propose_scale": "scaling",
     "restart": "execution",
+    "scale": "scaling",
 }
 
 

@@ -331,7 +331,7 @@ def _served(event: events.Served, board: Board) -> Board:
 def _completed(event: events.Completed, board: Board) -> Board:
     calls = f", {event.calls} {'call' if event.calls == 1 else 'calls'} to AWS" if event.calls else ""
     address = f": {event.url}" if event.url and not board.closing else ""
-    done = "Restarted" if event.restarted else "Released"
+    done = "Restarted" if event.restarted else "Scaled" if event.scaled else "Released"
     which = f"Release {event.release} completed" if event.release else done
     return replace(board, closing=(*board.closing, f"{which} in {elapsed(event.seconds)}{calls}{address}"))
 

@@ -188,7 +188,7 @@ def _noticed(event: events.Noticed) -> str:
 @sentence.register
 def _completed(event: events.Completed) -> str:
     calls = f", {event.calls} {'call' if event.calls == 1 else 'calls'} to AWS" if event.calls else ""
-    done = "restarted" if event.restarted else "released"
+    done = "restarted" if event.restarted else "scaled" if event.scaled else "released"
     which = f"release {event.release} completed" if event.release else done
     return f"{which} in {elapsed(event.seconds)}{calls}"
 

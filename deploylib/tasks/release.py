@@ -1,4 +1,4 @@
-"""What changes what runs: deploy, rollback, watch, refresh."""
+"""What changes what runs: deploy, rollback, watch, refresh, scale."""
 
 from __future__ import annotations
 
@@ -159,6 +159,43 @@ def refresh(
         return
     report.confirmed(environment, f"Refresh {environment.name}", yes=yes, confirm=confirm)
     _follow(proposed, releases.restart(proposed), output=output)
+
+
+@task(
+    help={
+        **ENV,
+        **OUTPUT,
+        **CONFIRM,
+        **LOCK,
+        "counts": "how many tasks of which service: web=4,job=0",
+        "dry_run": "stop after showing the plan",
+    }
+)
+@command
+def scale(
+    c: Context,
+    counts: str,
+    env: str = "",
+    dry_run: bool = False,
+    yes: bool = False,
+    confirm: str = "",
+    wait_lock: str = "",
+    output: str = "text",
+) -> None:
+    """Run more tasks of a service, or fewer: web=4,job=0."""
+    from deploylib import aws, config, report
+    from deploylib import release as releases
+    from deploylib.release import scaling
+
+    environment, wanted = _waiting(config.load(root(c), env), wait_lock), scaling.parse(counts)
+    account = aws.signed_in(environment)
+    with report.waiting(f"Looking at {environment.name}"):
+        proposed = releases.propose_scale(environment, account, wanted)
+    report.plan(proposed.plan, output=output)
+    if dry_run or proposed.plan.nothing_to_do:
+        return
+    report.confirmed(environment, f"Scale {environment.name}", yes=yes, confirm=confirm)
+    report.follow(releases.scale(proposed), output=output)
 
 
 def _waiting(environment: Environment, wait_lock: str) -> Environment:
