@@ -9,6 +9,7 @@ from pathlib import Path
 from invoke import Collection
 
 from deploylib.tasks import (
+    adopt,
     base,
     dev,
     env,
@@ -32,7 +33,7 @@ atexit.register(gc.freeze)
 
 namespace = Collection(
     *(plan.plan, release.deploy, release.rollback, release.watch, release.refresh, release.scale),
-    *(verify.verify, overview.status, overview.history),
+    *(adopt.init, verify.verify, overview.status, overview.history),
     *(upkeep.tasks, upkeep.logs, upkeep.run_, upkeep.exec_),
 )
 for name, tasks in {

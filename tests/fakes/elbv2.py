@@ -39,6 +39,16 @@ class FakeElbv2(FakeClient):
         return {"TargetGroups": [self._group(self._known(arn)) for arn in request["TargetGroupArns"]]}
 
     @operation
+    def describe_load_balancers(self, **request: Any) -> Response:
+        named = [(arn, arn.split("/")[2]) for arn in request["LoadBalancerArns"]]
+        return {
+            "LoadBalancers": [
+                {"LoadBalancerArn": arn, "DNSName": f"{name}.elb.example.test", "Scheme": "internet-facing"}
+                for arn, name in named
+            ]
+        }
+
+    @operation
     def describe_target_group_attributes(self, **request: Any) -> Response:
         arn = self._known(request["TargetGroupArn"])
         values = {**DEFAULTS, **self.attributes.get(arn, {})}
