@@ -110,8 +110,7 @@ def _notices(target: Target, description: Description, state: events.Standing) -
     if not state.desired:
         return (f"{target.key}: 0 tasks are wanted, so none has shown that the new revision starts",)
     if early.get("enable") and (state.running < state.desired or state.old):
-        counts = f"{state.running} of {state.desired} new tasks run, {state.old} old ones are left"
-        return (f"{target.key}: ECS calls it a success early (early success criteria); {counts}: they are waited for",)
+        return (f"{target.key}: ECS calls it a success before all is done; the rest of it is waited for all the same",)
     return ()
 
 

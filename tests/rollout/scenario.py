@@ -7,7 +7,8 @@ The keys of a case, all but `name` with a default:
     timing, old   how long AWS takes with new tasks, and with those of the former release (`tasks.Timing`)
     settings      the environment's [rollout]
     limit         the target's own time limit
-    behave        how containers of the new release (or `release`) behave: `tasks.Behaviour`, `service`, `times`
+    behave        how containers of the new release (or `release`) behave: `tasks.Behaviour`, `service`, `times`;
+                  `again`: those of the former release, from now on
     happens       what others do meanwhile: `at` seconds after the update, `do` (see DOINGS) and its arguments
     after         gates: service = the services that it waits for
     restart       the same revision is rolled out anew
@@ -81,7 +82,7 @@ def play(case: Case) -> Played:
     """Set the scene, watch, and check what holds of every watch."""
     world = _world(case)
     played = Played(world=world)
-    _behave(world, [one for one in case.get("behave", ()) if one.get("release", NEW) != 1])
+    _behave(world, [one for one in case.get("behave", ()) if one.get("release", NEW) != 1 or one.get("again")])
     gates = case.get("after", {})
     revisions = {key: "" if case.get("restart") else world.register(key, NEW) for key in world.specs}
     for key in world.specs:
@@ -116,7 +117,7 @@ def _world(case: Case) -> World:
         world.create(spec)
         if deployment := dict(_several(wanted))[spec.key].get("deployment"):
             world.update(spec.key, deploymentConfiguration=deployment)
-    _behave(world, [one for one in case.get("behave", ()) if one.get("release") == 1])
+    _behave(world, [one for one in case.get("behave", ()) if one.get("release") == 1 and not one.get("again")])
     for spec in specs:
         world.release(spec.key, 1, desiredCount=spec.tasks)
     world.settle()
@@ -139,7 +140,7 @@ def _several(wanted: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _behave(world: World, rules: Any) -> None:
     for one in rules:
-        known = {key: value for key, value in one.items() if key not in ("service", "release")}
+        known = {key: value for key, value in one.items() if key not in ("service", "release", "again")}
         world.ecs.behave(image=worlds.digest(_role(one.get("service", "web")), one.get("release", NEW)), **known)
 
 
