@@ -33,13 +33,17 @@ BUDGET = {
     "ecs:RegisterTaskDefinition": 1,
     "ecs:UpdateService": 1,
     # Watching, looks apart
-    "ecs:ListServiceDeployments": 1,  # which service deployment is ours
     "ecs:ListTasks": 1,  # what is on its way out: the proof that no old task is left
 }
 BY_LOOK = {"ecs:DescribeServices", "ecs:DescribeServiceDeployments", "ecs:DescribeTasks"}
 NOTES = 5  # the release's number; it rolls out, is watched, is proved, ends
 RENEWED_EACH_SECONDS = 20  # the lock
-ONCE_OR_TWICE = {"ecs:DescribeTaskDefinition": 2, "ecr:DescribeImages": 1, "ssm:GetParameters": 1}
+ONCE_OR_TWICE = {
+    "ecs:ListServiceDeployments": 1,
+    "ecs:DescribeTaskDefinition": 2,
+    "ecr:DescribeImages": 1,
+    "ssm:GetParameters": 1,
+}
 
 
 @pytest.fixture
