@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,38 @@ def test_a_project_without_a_common_file_is_fine(tmp_path: Path) -> None:
     root = project(tmp_path, stg=COMMON.replace("[account]", '[account]\nid = "111111111111"'))
     (root / "environments/common.toml").unlink()
     assert config.load(root, variables={}).app.name == "guestbook"
+
+
+def test_an_environment_cannot_be_called_auto(tmp_path: Path) -> None:
+    root = project(tmp_path, auto=STG)
+    with pytest.raises(ConfigError, match=r"environments/auto\.toml: name: means the environment of the branch"):
+        config.load(root, "auto", variables={})
+
+
+# Branches, which are read before it is known which environment is meant
+
+
+def test_the_branches_are_those_of_the_common_file_whatever_else_is_wrong(tmp_path: Path) -> None:
+    table = '[branches]\nmain = "stg"\n"deployment/*" = "*"\n'
+    root = project(tmp_path, common=COMMON + table, stg="account = 3\n")
+    assert config.branches(root) == {"main": "stg", "deployment/*": "*"}
+    (root / "environments/common.toml").unlink()
+    assert config.branches(root) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ('[branches]\nmain = "prd"\n', "environments/common.toml: branches.main: no environment 'prd'"),
+        ('[branches]\nmain = "St g"\n', "environments/common.toml: branches.main: should be the name of an environ"),
+        ("[branches]\nmain = 3\n", "environments/common.toml: branches.main: input should be a valid string"),
+        ("branches = 3\n", "environments/common.toml: branches: should be a table"),
+        ("[branches\n", "environments/common.toml: not TOML"),
+    ],
+)
+def test_a_mistake_in_the_branches_is_told_with_its_key(text: str, mistake: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=re.escape(mistake)):
+        config.branches(project(tmp_path, common=text, stg=STG))
 
 
 # Terraform

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deploylib.config.checks import MIGRATION, PROCESSORS, STACK
 from deploylib.config.files import COMMON, DIRECTORY, Mistake, names
-from deploylib.config.reading import VARIABLE, load, origins, validate
+from deploylib.config.reading import VARIABLE, branches, load, origins, validate
 from deploylib.config.schema import (
     AUTOMATIC_VARIABLES,
     LOCAL_CONFIG,
@@ -74,6 +74,7 @@ __all__ = [
     "Serving",
     "Tags",
     "WebIdentity",
+    "branches",
     "load",
     "names",
     "origins",

@@ -6,8 +6,9 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from deploylib import branches
 from deploylib import variables as stack
-from deploylib.config.files import COMMON, flat, laid_over, names, table_at, toml
+from deploylib.config.files import COMMON, file_name, flat, laid_over, names, table_at, toml
 from deploylib.config.schema import AUTOMATIC_VARIABLES
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 STACK = "terraform/stack"
 PROCESSORS = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}  # Docker's name to that of ECS
 MIGRATION = "migration"  # the name that it has among the containers of the development environment
+Found = tuple[tuple[str, ...], str]
 ARN_ACCOUNT = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):")
 
 
@@ -114,6 +116,16 @@ def _development(merged: Mapping[str, Any], containers: Mapping[str, Any]) -> It
         yield ("development", "migrate"), f"no {service!r} in development.containers to migrate in; false: no migration"
     if service and migrate is True and MIGRATION in {*containers, *table_at(merged, "dependencies")}:
         yield ("development", "containers", MIGRATION), "is the migration's own name"
+
+
+def branching(root: Path, name: str, own: Mapping[str, Any], common: Mapping[str, Any]) -> list[Found]:
+    """Return what is wrong with `[branches]`, which all environments share: it chooses one of them."""
+    found: list[Found] = [(("name",), "means the environment of the branch: choose another name")] * (
+        name == branches.AUTO
+    )
+    if "branches" in own:
+        found.append((("branches",), f"belongs into {file_name(COMMON)}: it says which environment is meant"))
+    return [*found, *branches.problems(table_at(common, "branches"), names(root))]
 
 
 def promotion(root: Path, name: str, merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from deploylib import tag_templates
-from deploylib.config.checks import contradictions, promotion
+from deploylib.config.checks import branching, contradictions, promotion
 from deploylib.config.files import COMMON, DIRECTORY, Mistake, file_name, flat, laid_over, names, origin, table_at, toml
-from deploylib.config.schema import WORDS, Environment
+from deploylib.config.schema import WORDS, Branches, Environment
 from deploylib.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,6 +40,25 @@ def validate(root: Path, name: str = "") -> None:
     found = [mistake for one in ([name] if name else names(root)) for mistake in _read(root, _known(root, one))[1]]
     if found:
         raise _refusal(tuple(dict.fromkeys(found)))
+
+
+def branches(root: Path) -> Mapping[str, str]:
+    """Return `[branches]`, which is read before it is known which environment is meant.
+
+    Raises `ConfigError` with every mistake in it.
+    """
+    common, wrong = toml(root, COMMON)
+    table = common.get("branches", {})
+    found: list[tuple[tuple[str, ...], str]] = []
+    try:
+        TypeAdapter(Branches).validate_python(table)
+    except ValidationError as error:
+        found += [(("branches", *_path(one["loc"])), _problem(one)) for one in error.errors()]
+    found += branching(root, "", {}, common)
+    mistakes = [Mistake(file=file_name(COMMON), key=".".join(path), problem=problem) for path, problem in found]
+    if wrong or mistakes:
+        raise _refusal((*wrong, *mistakes))
+    return dict(table)
 
 
 def origins(root: Path, name: str) -> dict[str, tuple[Any, str]]:
@@ -99,6 +118,7 @@ def _read(root: Path, name: str) -> tuple[Environment | None, tuple[Mistake, ...
         wrong = [mistake(_path(one["loc"]), _problem(one)) for one in error.errors()]
     wrong += [mistake(path, problem) for path, problem in contradictions(root, merged)]
     wrong += [mistake(path, problem) for path, problem in promotion(root, name, merged)]
+    wrong += [mistake(path, problem) for path, problem in branching(root, name, own, common)]
     wrong += [mistake(path, problem) for path, problem in tag_templates.problems(table_at(merged, "images"), name)]
     return environment, tuple(wrong)
 

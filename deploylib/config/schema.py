@@ -20,7 +20,10 @@ ACCOUNT_ID, REGION, NAME = r"^[0-9]{12}$", r"^[a-z]{2}(-[a-z]+)+-\d$", r"^[a-z][
 MOUNT = r"^/[^:]+(:ro)?$"
 OPTIONAL_SHELL_NAME, PATH, ADDRESS = rf"^({SHELL_NAME[1:-1]})?$", r"^/", r"^(https?://.+)?$"
 MOUNT_ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+BRANCH_PATTERN, BRANCH_TARGET = r"^[^\s~^:?\[\]\\/][^\s~^:?\[\]\\]*$", rf"^(\*|{NAME[1:-1]})$"
 WORDS = {
+    BRANCH_PATTERN: "should be the name of a branch, in which * stands for anything but a slash and ** for anything",
+    BRANCH_TARGET: "should be the name of an environment, or * for what the * of the pattern stands for",
     MOUNT_ID: "should be letters, digits, dots, hyphens and underscores",
     MOUNT: "should be an absolute path, with :ro at its end if nothing may be written there",
     ACCOUNT_ID: "should be twelve digits (0-9) in quotes",
@@ -41,6 +44,7 @@ Name = Annotated[str, Field(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(min_length=1)]
+Branches = Mapping[Annotated[str, Field(pattern=BRANCH_PATTERN)], Annotated[str, Field(pattern=BRANCH_TARGET)]]
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -473,6 +477,7 @@ class Environment:
     hooks: Hooks = field(default_factory=Hooks)
     default: Flag = False
     protected: Flag = False
+    branches: Branches = field(default_factory=dict)
     promote_from: str = ""
     dependencies: Mapping[Name, Dependency] = field(default_factory=dict)
     registries: Mapping[str, RegistryLogin] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load, root
 
 if TYPE_CHECKING:
     from deploylib.development.images import Images
@@ -71,21 +71,21 @@ def status(c: Context, env: str = "", check: bool = False, output: str = "text")
 @command
 def down(c: Context, env: str = "", volumes: bool = False) -> None:
     """Stop the app here and remove its containers; data stays."""
-    from deploylib import config, report
+    from deploylib import report
     from deploylib.development import stand
     from deploylib.toolchain import engine
 
-    removed = stand.down(config.load(root(c), env), engine.find().api, volumes=volumes)
+    removed = stand.down(load(c, env), engine.find().api, volumes=volumes)
     report.say(f"removed {removed}" + ("" if volumes else "; the data is kept (--volumes removes it)"))
 
 
 def _stand(c: Context, env: str, *, starting: bool = False) -> tuple[Stand, Images]:
-    from deploylib import checkout, config
+    from deploylib import checkout
     from deploylib.development import images
     from deploylib.development.stand import Stand
     from deploylib.toolchain import compose_tool, engine
 
-    environment, found = config.load(root(c), env), engine.find()
+    environment, found = load(c, env), engine.find()
     tool = compose_tool.find(found) if starting else ()
     commit = checkout.observe(root(c), environment.app.path)
     return Stand(environment=environment, engine=found, tool=tool), images.observe(environment, commit, found.api)

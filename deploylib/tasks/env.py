@@ -8,7 +8,7 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load, named, root
 
 
 @task(name="list", help=OUTPUT)
@@ -28,7 +28,7 @@ def show(c: Context, env: str = "", output: str = "text") -> None:
     """Show an environment: every key, its value and its file."""
     from deploylib import config, report
 
-    name = config.load(root(c), env).name
+    name = load(c, env).name
     rows = [(key, value, file) for key, (value, file) in config.origins(root(c), name).items()]
     report.table(f"Environment {name}", ("key", "value", "file"), rows, output=output)
 
@@ -39,6 +39,7 @@ def validate(c: Context, env: str = "") -> None:
     """Check the files of one environment, or of all."""
     from deploylib import config, report
 
+    env = named(c, env)
     config.validate(root(c), env)
     report.say(f"{env or ', '.join(config.names(root(c)))}: no mistakes")
 
@@ -49,6 +50,7 @@ def doctor(c: Context, env: str = "", output: str = "text") -> None:
     """Check that everything is here that the commands need."""
     from deploylib import doctor, report
 
+    env = named(c, env)
     doctor.knock(doctor.Place(root=root(c)), env)
     with report.waiting("Looking around"):
         rows = doctor.examine(doctor.Place(root=root(c)), env)

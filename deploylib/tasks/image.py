@@ -6,7 +6,7 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import CONFIRM, ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load, root
 
 KEEP = {"keep": "how many of the newest images of each role stay (else images.keep.images)"}
 
@@ -34,11 +34,11 @@ def promote(
     output: str = "text",
 ) -> None:
     """Copy the images of a release to another environment."""
-    from deploylib import aws, config, observe, report
+    from deploylib import aws, observe, report
     from deploylib.images import promotion
 
-    target = config.load(root(c), env)
-    source = config.load(root(c), promotion.source_of(target, from_))
+    target = load(c, env)
+    source = load(c, promotion.source_of(target, from_))
     ends = (aws.signed_in(source), source), (aws.signed_in(target), target)
     with report.waiting(f"Looking at {source.name} and {target.name}"):
         found, _ = observe.promotion(*ends, number=promotion.parse(release))
@@ -61,10 +61,10 @@ def promote(
 @command
 def run_tests(c: Context, env: str = "", role: str = "", allow_dirty: bool = False, output: str = "text") -> None:
     """Test the images of this commit here; nothing is pushed."""
-    from deploylib import aws, checkout, config, observe, report
+    from deploylib import aws, checkout, observe, report
     from deploylib.images import trial
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     trial.roles_to_test(environment, role)
     commit = checkout.observe(root(c), environment.app.path)
     checkout.refuse_dirty(commit, allow=allow_dirty)
@@ -87,10 +87,10 @@ def prune(
     output: str = "text",
 ) -> None:
     """Remove old images from ECR; nothing in use."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib.retention import repository
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
         found = repository.propose(account, environment, keep=keep)
@@ -105,11 +105,11 @@ def prune(
 @command
 def clean(c: Context, env: str = "", keep: int = 0, dry_run: bool = False, output: str = "text") -> None:
     """Remove old images from this machine."""
-    from deploylib import config, report
+    from deploylib import report
     from deploylib.retention import local, repository
     from deploylib.toolchain import engine
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     api, app = engine.find().api, environment.app.name
     fates = local.plan(app, *local.observe(api, app), keep=repository.chosen(environment, keep))
     report.clean(app, fates, output=output)

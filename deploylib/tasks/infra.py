@@ -9,7 +9,7 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import CONFIRM, ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load, root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,18 +27,16 @@ DESTROY = {"allow_destroy": "let Terraform take away what holds data, serves or 
 @command
 def init(c: Context, env: str = "") -> None:
     """Make the state's bucket and initialise Terraform."""
-    from deploylib import config
-
-    _stack(config.load(root(c), env)).init(always=True)
+    _stack(load(c, env)).init(always=True)
 
 
 @task(name="bootstrap", help={**ENV, **OUTPUT})
 @command
 def bootstrap(c: Context, env: str = "", output: str = "text") -> None:
     """Make or complete the bucket of the state."""
-    from deploylib import config, report
+    from deploylib import report
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     rows = [(one.what, "now" if one.done else "before") for one in _stack(environment).bootstrap()]
     report.table(environment.state_bucket, ("property", "set"), rows, output=output)
 
@@ -57,7 +55,7 @@ def plan(c: Context, env: str = "", check: bool = False, output: str = "text") -
         report.side_by_side(every, output=output)
         together.refuse(every, check=check)
         return
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     changes, basis = _planned(environment, keep=not check)
     report.changes(changes, environment=environment.name, basis=basis, output=output)
     together.refuse({environment.name: changes}, check=check)
@@ -67,10 +65,10 @@ def plan(c: Context, env: str = "", check: bool = False, output: str = "text") -
 @command
 def drift(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
     """Show what changed behind Terraform's back."""
-    from deploylib import config, report
+    from deploylib import report
     from deploylib.errors import OutdatedError
 
-    with _stack(config.load(root(c), env)).plan(refresh_only=True) as found:
+    with _stack(load(c, env)).plan(refresh_only=True) as found:
         report.drift(found.changes, environment=found.environment, output=output)
     if check and found.changes.drift:
         hint = f"inv infra.plan --env {found.environment}, which shows how Terraform would undo it"
@@ -94,9 +92,9 @@ def apply(
     output: str = "text",
 ) -> None:
     """Apply the saved plan, or a new one."""
-    from deploylib import config, report, standing
+    from deploylib import report, standing
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     stack = _stack(environment)
     with stack.ready(anew=anew) as plan:
         if _shown(environment, stack.account, plan, allowed=allow_destroy, output=output):
@@ -116,10 +114,10 @@ def destroy(
     output: str = "text",
 ) -> None:
     """Remove the whole infrastructure of an environment."""
-    from deploylib import config, report
+    from deploylib import report
     from deploylib.infra import leftovers
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     stack = _stack(environment)
     with stack.plan(destroy=True) as plan:
         if _shown(environment, stack.account, plan, allowed=allow_destroy, output=output):
@@ -134,9 +132,9 @@ def destroy(
 @command
 def output(c: Context, env: str = "", secrets: bool = False, output: str = "text") -> None:
     """Show Terraform's outputs."""
-    from deploylib import config, report
+    from deploylib import report
 
-    rows = list(_stack(config.load(root(c), env)).output(secrets=secrets).items())
+    rows = list(_stack(load(c, env)).output(secrets=secrets).items())
     report.table("Outputs", ("name", "value"), rows, output=output)
 
 
@@ -144,10 +142,10 @@ def output(c: Context, env: str = "", secrets: bool = False, output: str = "text
 @command
 def status(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
     """Show the state, its lock, and what waits for a deploy."""
-    from deploylib import config, report, standing
+    from deploylib import report, standing
     from deploylib.infra import state
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     stack = _stack(environment)
     account = stack.account
     services = standing.observed(account, environment)
@@ -161,10 +159,10 @@ def status(c: Context, env: str = "", check: bool = False, output: str = "text")
 @command
 def tf(c: Context, env: str = "", secrets: bool = False, yes: bool = False, confirm: str = "") -> None:
     """Run another command of Terraform, given after --."""
-    from deploylib import config, report
+    from deploylib import report
     from deploylib.infra import passthrough
 
-    environment, words = config.load(root(c), env), passthrough.given(sys.argv, c.remainder)
+    environment, words = load(c, env), passthrough.given(sys.argv, c.remainder)
     passthrough.check(words, environment, secrets=secrets)
     if passthrough.writes(words):
         report.confirmed(environment, f"terraform {' '.join(words)} in {environment.name}", yes=yes, confirm=confirm)
@@ -175,9 +173,7 @@ def tf(c: Context, env: str = "", secrets: bool = False, yes: bool = False, conf
 @command
 def unlock(c: Context, lock: str, env: str = "") -> None:
     """Release a lock on the state that a dead run left behind."""
-    from deploylib import config
-
-    _stack(config.load(root(c), env)).unlock(lock)
+    _stack(load(c, env)).unlock(lock)
 
 
 @task(name="check")

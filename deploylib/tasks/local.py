@@ -6,7 +6,7 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import ENV
-from deploylib.tasks.place import root
+from deploylib.tasks.place import named, root
 
 ONE = {"env": "only that of this environment"}
 
@@ -19,7 +19,7 @@ def up(c: Context, env: str = "") -> None:
     from deploylib.localaws import accounts, emulator
     from deploylib.toolchain import engine
 
-    environment = accounts.load(root(c), env)
+    environment = accounts.load(root(c), named(c, env))
     name, account_id, region = (environment.account.profile, environment.account.id, environment.account.region)
     emulator.up(root(c), engine=engine.find(), name=name, account_id=account_id, region=region, say=report.say)
     report.say(emulator.render(emulator.status(root(c), name), environment=environment.name))
@@ -32,7 +32,7 @@ def status(c: Context, env: str = "") -> None:
     from deploylib import report
     from deploylib.localaws import accounts
 
-    report.say(accounts.render(root(c), env))
+    report.say(accounts.render(root(c), named(c, env)))
 
 
 @task(name="down", help=ONE)
@@ -42,5 +42,5 @@ def down(c: Context, env: str = "") -> None:
     from deploylib import report
     from deploylib.localaws import accounts, emulator
 
-    name = accounts.load(root(c), env).account.profile if env else ""
+    name = accounts.load(root(c), named(c, env)).account.profile if env else ""
     report.say(f"removed {emulator.down(root(c), name, say=report.say)}")

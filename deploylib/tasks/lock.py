@@ -6,16 +6,16 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import CONFIRM, ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load
 
 
 @task(help={**ENV, **OUTPUT})
 @command
 def show(c: Context, env: str = "", output: str = "text") -> None:
     """Show who has the lock of an environment."""
-    from deploylib import aws, config, overview, report
+    from deploylib import aws, overview, report
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     _, holder = overview.locked(aws.signed_in(environment), environment)
     report.lock(environment.name, holder, output=output)
 
@@ -24,9 +24,9 @@ def show(c: Context, env: str = "", output: str = "text") -> None:
 @command
 def release(c: Context, env: str = "", force: bool = False, yes: bool = False, confirm: str = "") -> None:
     """Release the lock that a dead run left behind."""
-    from deploylib import aws, config, overview, report
+    from deploylib import aws, overview, report
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     account = aws.signed_in(environment)
     by, holder = overview.locked(account, environment)
     report.lock(environment.name, holder)

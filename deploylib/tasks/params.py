@@ -8,17 +8,17 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import CONFIRM, ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load
 
 
 @task(name="list", help={**ENV, **OUTPUT, "check": "exit 9 when a container asks for one that is not there"})
 @command
 def list_(c: Context, env: str = "", check: bool = False, output: str = "text") -> None:
     """List the settings: who reads them, what is missing."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib.settings import inventory
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     with report.waiting(f"Looking at {environment.name}"):
         lines = inventory.listing(aws.signed_in(environment), environment)
     report.table(f"Settings of {environment.name}", inventory.COLUMNS, lines, output=output)
@@ -30,10 +30,10 @@ def list_(c: Context, env: str = "", check: bool = False, output: str = "text") 
 @command
 def get(c: Context, name: str, env: str = "", reveal: bool = False, output: str = "text") -> None:
     """Show a setting; its value with --reveal only."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib.settings import inventory
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     found = inventory.one(aws.signed_in(environment), environment, name, values=reveal)
     if reveal:
         sys.stdout.write(found.value + "\n")
@@ -51,10 +51,10 @@ def set_(
     c: Context, name: str, env: str = "", file: str = "", yes: bool = False, confirm: str = "", output: str = "text"
 ) -> None:
     """Set one setting: value from standard input or a file."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib.settings import importing, sources
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     account = aws.signed_in(environment)
     value = None if file else report.typed(name)
     value = sources.one_value(file, sys.stdin) if value is None else value
@@ -94,10 +94,10 @@ def import_(
     output: str = "text",
 ) -> None:
     """Take settings over from a file, from variables, from S3."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib.settings import importing, sources
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     source = sources.check(sources.Source(file=file, prefix=prefix, suffix=suffix, s3=s3))
     account = aws.signed_in(environment)
     given = sources.read(source, lambda: account.s3, stdin=sys.stdin)
@@ -117,10 +117,10 @@ def import_(
 @command
 def diff(c: Context, with_: str, env: str = "", check: bool = False, output: str = "text") -> None:
     """Compare two environments' settings; no value is shown."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib.settings import inventory
 
-    both = config.load(root(c), env), config.load(root(c), with_)
+    both = load(c, env), load(c, with_)
     with report.waiting(f"Looking at {both[0].name} and {both[1].name}"):
         rows = inventory.differences(*((aws.signed_in(one), one) for one in both))
     report.table(f"{both[0].name} and {both[1].name}", inventory.DIFFERENCE_COLUMNS, rows, output=output)
@@ -132,10 +132,10 @@ def diff(c: Context, with_: str, env: str = "", check: bool = False, output: str
 @command
 def rm(c: Context, name: str, env: str = "", yes: bool = False, confirm: str = "", allow_used: bool = False) -> None:
     """Remove settings that no container reads."""
-    from deploylib import aws, config, observe, report
+    from deploylib import aws, observe, report
     from deploylib.settings import inventory
 
-    environment, wanted = config.load(root(c), env), tuple(filter(None, name.split(",")))
+    environment, wanted = load(c, env), tuple(filter(None, name.split(",")))
     account = aws.signed_in(environment)
     if not allow_used:
         inventory.refuse_used(environment, wanted, observe.readers(account, environment))

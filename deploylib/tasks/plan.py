@@ -6,7 +6,7 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load, root
 
 
 @task(
@@ -30,15 +30,16 @@ def plan(
     output: str = "text",
 ) -> None:
     """Show what a deploy would do; nothing is written."""
-    from deploylib import aws, checkout, config, report, saved_plan
+    from deploylib import aws, checkout, lineage, report, saved_plan
     from deploylib import release as releases
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     commit = checkout.observe(root(c), environment.app.path)
     checkout.refuse_dirty(commit, allow=allow_dirty or bool(environment.promote_from))
     account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
         proposed = releases.propose(environment, account, commit, number=release, irreversible=irreversible)
+    lineage.refuse_elsewhere(environment, proposed.plan.commit, dirty=proposed.plan.dirty)
     report.plan(proposed.plan, output=output)
     if save:
         saved_plan.write(save, report.document(proposed.plan))

@@ -8,7 +8,7 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import CONFIRM, ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load, root
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -48,17 +48,18 @@ def deploy(
     output: str = "text",
 ) -> None:
     """Release the current commit: build, push, migrate, roll out."""
-    from deploylib import aws, checkout, config, report, saved_plan
+    from deploylib import aws, checkout, lineage, report, saved_plan
     from deploylib import release as releases
 
     saved = saved_plan.read(plan)
-    environment = _waiting(config.load(root(c), env or saved.environment), wait_lock)
+    environment = _waiting(load(c, env or saved.environment), wait_lock)
     commit = checkout.observe(root(c), environment.app.path)
     checkout.refuse_dirty(commit, allow=allow_dirty or saved.dirty or bool(environment.promote_from))
     account = aws.signed_in(environment)
     number, marked = release or saved.number, irreversible or saved.irreversible
     with report.waiting(f"Looking at {environment.name}"):
         proposed = releases.propose(environment, account, commit, number=number, irreversible=marked)
+    lineage.refuse_elsewhere(environment, proposed.plan.commit, dirty=proposed.plan.dirty)
     report.plan(proposed.plan, output=output)
     saved.check(report.document(proposed.plan))
     if dry_run or proposed.plan.nothing_to_do:
@@ -92,10 +93,10 @@ def rollback(
     output: str = "text",
 ) -> None:
     """Go back to a release that completed; stop a running one."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib import release as releases
 
-    environment = _waiting(config.load(root(c), env), wait_lock)
+    environment = _waiting(load(c, env), wait_lock)
     account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
         proposed = releases.propose_rollback(environment, account, to=to, over_irreversible=over_irreversible)
@@ -111,10 +112,10 @@ def rollback(
 @command
 def watch(c: Context, env: str = "", yes: bool = False, confirm: str = "", output: str = "text") -> None:
     """Bring to its end what was left rolling out."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib import release as releases
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     with report.waiting(f"Looking at {environment.name}"):
         proposed = releases.propose_resumption(environment, aws.signed_in(environment))
     report.plan(proposed.plan, output=output)
@@ -147,10 +148,10 @@ def refresh(
     output: str = "text",
 ) -> None:
     """Restart what runs with settings that have changed since."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib import release as releases
 
-    environment = _waiting(config.load(root(c), env), wait_lock)
+    environment = _waiting(load(c, env), wait_lock)
     chosen = tuple(filter(None, service.split(",")))
     with report.waiting(f"Looking at {environment.name}"):
         proposed = releases.propose_restart(environment, aws.signed_in(environment), chosen, every=all_)
@@ -183,11 +184,11 @@ def scale(
     output: str = "text",
 ) -> None:
     """Run more tasks of a service, or fewer: web=4,job=0."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib import release as releases
     from deploylib.release import scaling
 
-    environment, wanted = _waiting(config.load(root(c), env), wait_lock), scaling.parse(counts)
+    environment, wanted = _waiting(load(c, env), wait_lock), scaling.parse(counts)
     account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
         proposed = releases.propose_scale(environment, account, wanted)

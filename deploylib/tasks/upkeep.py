@@ -8,7 +8,7 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import CONFIRM, ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load
 
 WHERE = {
     "service": "the service or scheduled task (else that of the migration)",
@@ -20,10 +20,10 @@ WHERE = {
 @command
 def tasks(c: Context, env: str = "", stopped: bool = False, output: str = "text") -> None:
     """Show the tasks that run: of which release, how they are."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib.upkeep import tasks as found
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     with report.waiting(f"Looking at {environment.name}"):
         rows = found.observed(aws.signed_in(environment), environment, stopped=stopped)
     report.table(f"Tasks of {environment.name}", found.COLUMNS, [one.cells for one in rows], output=output)
@@ -50,10 +50,10 @@ def logs(
     output: str = "text",
 ) -> None:
     """Show what the containers print, of all their tasks."""
-    from deploylib import aws, config, durations, report
+    from deploylib import aws, durations, report
     from deploylib.upkeep import logs as written
 
-    environment, seconds = config.load(root(c), env), durations.parse(since, "--since")
+    environment, seconds = load(c, env), durations.parse(since, "--since")
     account = aws.signed_in(environment)
     chosen = tuple(filter(None, service.split(",")))
     sources = written.sources(account, environment, chosen, container=container)
@@ -73,12 +73,12 @@ def run_(
     output: str = "text",
 ) -> None:
     """Run a command, given after --, in the released image."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib.infra import passthrough
     from deploylib.upkeep import command as commands
     from deploylib.upkeep import places
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     words = commands.check(passthrough.given(sys.argv, c.remainder), environment.name)
     account = aws.signed_in(environment)
     place = places.find(account, environment, key=service, container=container)
@@ -99,11 +99,11 @@ def exec_(
     confirm: str = "",
 ) -> None:
     """Open a shell, or what is given after --, in a running task."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib.infra import passthrough
     from deploylib.upkeep import places, shell
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     shell.check_plugin()
     account = aws.signed_in(environment)
     place = places.find(account, environment, key=service, container=container)

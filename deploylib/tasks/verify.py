@@ -6,16 +6,16 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load
 
 
 @task(help={**ENV, **OUTPUT})
 @command
 def verify(c: Context, env: str = "", output: str = "text") -> None:
     """Check that everything is there that a release needs."""
-    from deploylib import aws, config, report, verify
+    from deploylib import aws, report, verify
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
         checks = verify.examine(account, environment)
