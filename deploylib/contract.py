@@ -37,6 +37,38 @@ class LoadBalancer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityShare:
+    """How much of a service's tasks a capacity provider (FARGATE, FARGATE_SPOT) gets."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    provider: str
+    base: int = 0
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeDeploy:
+    """How CodeDeploy moves a service: its application and deployment group, by name, and how long it takes, in minutes.
+
+    `ready_wait_minutes` is how long it waits for `inv continue` before traffic moves, `shift_minutes` from the first
+    share of it to the last, `termination_wait_minutes` how long the original tasks stay then. `hooks` are Lambda
+    functions by lifecycle event.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    application: str
+    deployment_group: str
+    ready_wait_minutes: float = 0.0
+    shift_minutes: float = 0.0
+    termination_wait_minutes: float = 0.0
+    platform_version: str = "LATEST"
+    capacity: tuple[CapacityShare, ...] = ()
+    hooks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledTask:
     """What starts tasks by itself: `schedule` is its name in the group `default`, `family` what a deploy writes.
 
@@ -66,6 +98,7 @@ class ServiceContract:
     `template` is the ARN of Terraform's task-definition revision; `family` the one that the deploy writes. Of
     infrastructure that others made there is no template: what is live is the template of what comes next.
     `containers` maps each managed container to its image role; `desired_count` is what the first deploy asks for.
+    `codedeploy` is there where CodeDeploy moves it, and not ECS.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
@@ -80,6 +113,7 @@ class ServiceContract:
     assign_public_ip: bool = False
     log_group: str = ""
     load_balancer: LoadBalancer | None = None
+    codedeploy: CodeDeploy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deploylib import strategies
 from deploylib.errors import AwsError
 
 if TYPE_CHECKING:
@@ -154,12 +155,16 @@ def _until_healthy(container: Mapping[str, Any]) -> float:
 
 
 def _bake(description: Mapping[str, Any]) -> tuple[_Part, ...]:
-    minutes = float((description.get("deploymentConfiguration") or {}).get("bakeTimeInMinutes") or 0)
-    return (_Part(seconds=minutes * 60, what="of bake time"),) if minutes else ()
+    return tuple(_Part(seconds=minutes * 60, what=what) for minutes, what in strategies.waiting_minutes(description))
 
 
 def _waves(description: Mapping[str, Any], count: int) -> int:
-    """Return in how many waves *count* tasks are replaced, by the percentages that ECS rounds in its own way."""
+    """Return in how many waves *count* tasks are replaced, by the percentages that ECS rounds in its own way.
+
+    Every strategy but the rolling one has all new tasks beside the old ones before it moves traffic.
+    """
+    if strategies.of(description) != "rolling":
+        return 1
     configuration = description.get("deploymentConfiguration") or {}
     most = count * int(configuration.get("maximumPercent", 200)) // 100
     fewest = math.ceil(count * int(configuration.get("minimumHealthyPercent", 100)) / 100)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from deploylib import strategies
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -24,7 +26,8 @@ class Target:
 
     `former` are the deployments that were there when ours was made, `known_events` the events; *since* is when that
     was, by AWS's clock. `expected_seconds` is how long the former rollout took, zero when that is not known;
-    `limit_seconds` how long this one may take, zero for the environment's limit.
+    `limit_seconds` how long this one may take, zero for the environment's limit. *by_codedeploy*: the deployment's id
+    is CodeDeploy's, which moves the service; see `deploylib.bluegreen`.
     """
 
     key: str
@@ -39,6 +42,7 @@ class Target:
     limit_seconds: float = 0.0
     since: dt.datetime | None = None
     target_groups: tuple[str, ...] = ()
+    by_codedeploy: bool = False
 
     def is_older(self, task: Description) -> bool:
         """Whether *task* is of another deployment; a restart rolls the same revision out anew."""
@@ -94,7 +98,8 @@ def describe(ecs: ECSClient, cluster: str, names: Sequence[str]) -> dict[str, De
 def describe_some(ecs: ECSClient, cluster: str, names: Sequence[str]) -> dict[str, Description]:
     """Return what one call says of up to ten services."""
     answer = ecs.describe_services(cluster=cluster, services=list(names))
-    return {one["serviceName"]: one for one in answer["services"] if one.get("status") == "ACTIVE"}
+    active = (one for one in answer["services"] if one.get("status") == "ACTIVE")
+    return {one["serviceName"]: strategies.steered(one) for one in active}
 
 
 def primary(description: Description) -> Description:
