@@ -37,7 +37,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_command_exists(page: Path, tasks: set[str]) -> None:
-    named = set(re.findall(r"\binv ([a-z]+(?:\.[a-z]+)?)\b", page.read_text()))
+    named = set(re.findall(r"\binv ([a-z]+(?:\.[a-z]+(?:-[a-z]+)*)?)\b", page.read_text()))
     assert named <= tasks, named - tasks
 
 

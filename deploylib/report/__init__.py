@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deploylib.report.health import health
     from deploylib.report.history import releases
     from deploylib.report.infrastructure import changes
+    from deploylib.report.merge_test import merge_tested
     from deploylib.report.overview import lock, state
     from deploylib.report.plans import document, plan
     from deploylib.report.progress import follow
@@ -37,6 +38,7 @@ __all__ = [
     "kept",
     "lock",
     "log",
+    "merge_tested",
     "pending",
     "plan",
     "prune",
@@ -67,6 +69,7 @@ _HOMES = {
     "kept": "aftermath",
     "lock": "overview",
     "log": "upkeep",
+    "merge_tested": "merge_test",
     "pending": "environments",
     "plan": "plans",
     "prune": "retention",
