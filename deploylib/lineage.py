@@ -95,7 +95,7 @@ def _of_git(root: Path) -> Trigger:
     try:
         branch = process.run(("git", "-C", str(root), "symbolic-ref", "--quiet", "--short", "HEAD"), ok=(0, 1)).stdout
     except ProcessError as error:
-        raise ConfigError(f"--env auto: {root} is no git repository", hint="name the environment: --env") from error
+        raise ConfigError(f"--env auto: {_reason(error)}", hint="name the environment: --env") from error
     return Trigger(system="git", branch=branch.strip(), reason="" if branch else "has no branch checked out")
 
 
@@ -120,6 +120,10 @@ def _event(variables: Mapping[str, str]) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _reason(error: ProcessError) -> str:
+    return next(iter(error.output.splitlines()), "git failed").removeprefix("fatal: ")
 
 
 def _git(folder: Path, *arguments: str) -> str:

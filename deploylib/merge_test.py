@@ -195,7 +195,8 @@ def _place(root: Path) -> str:
     try:
         return git(root, "rev-parse", "--show-prefix").strip()
     except ProcessError as error:
-        raise ConfigError(f"{root} is no git repository", hint="git clone, and run it there") from error
+        reason = next(iter(error.output.splitlines()), "git failed").removeprefix("fatal: ")
+        raise ConfigError(f"{root}: {reason}", hint="run it in a clone of the project") from error
 
 
 def _commit(folder: Path, revision: str) -> str:

@@ -39,7 +39,7 @@ QUIET = (
     *("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "merge.verifySignatures=false"),
     *("-c", "rerere.enabled=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false"),
 )
-ASK_NOBODY = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+ASK_NOBODY = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 
 @contextlib.contextmanager

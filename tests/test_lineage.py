@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +16,6 @@ from deploylib.errors import ConfigError, RefusedError
 from tests.fakes import world as worlds
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from deploylib.config import Environment
 
 COMMON = """
@@ -83,6 +83,17 @@ def test_auto_is_the_environment_of_the_branch_that_is_checked_out(server: Path)
     assert lineage.environment(server, {}) == "prd"
 
 
+def test_no_task_goes_another_way_to_the_environment_that_is_named() -> None:
+    """One that did would not know `auto`."""
+    ways = [
+        f"{path.name}: {line.strip()}"
+        for path in (Path(__file__).parents[1] / "deploylib/tasks").glob("*.py")
+        for line in path.read_text().splitlines()
+        if re.search(r"config\.load\(root\(c\), env\b", line)
+    ]
+    assert ways == []
+
+
 def test_auto_is_known_before_there_is_any_commit(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", "--initial-branch", "release")
     assert lineage.trigger(tmp_path, {}).branch == "release"
@@ -96,7 +107,7 @@ def test_auto_on_no_branch_is_refused(server: Path) -> None:
 
 def test_auto_outside_of_git_is_a_mistake_that_names_the_way_out(server: Path) -> None:
     (server / ".git").rename(server.parent / "elsewhere")
-    with pytest.raises(ConfigError, match="is no git repository") as refused:
+    with pytest.raises(ConfigError, match="--env auto: not a git repository") as refused:
         lineage.environment(server, {})
     assert refused.value.hint == "name the environment: --env"
 

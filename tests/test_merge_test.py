@@ -452,7 +452,7 @@ def test_a_remote_that_does_not_answer_is_told_with_the_way_around(desk: Desk) -
 
 
 def test_outside_of_git_it_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no git repository"):
+    with pytest.raises(ConfigError, match="not a git repository"):
         list(merge_test.run(tmp_path, Order(into="develop")))
 
 

@@ -39,6 +39,9 @@ COMMON = f"""
 name = "beacon"
 path = "{APP}"
 
+[branches]
+main = "{PRD}"
+
 [images.base]
 dockerfile = "Dockerfile.base"
 
@@ -215,6 +218,17 @@ def test_what_completed_in_one_account_is_released_in_the_other_without_a_build(
 def test_second_deploy_of_the_same_release_finds_nothing_to_do(project: Project) -> None:
     ran = project.inv(*DEPLOY_PRD)
     assert "nothing to do" in ran.out.lower()
+
+
+def test_commit_that_is_not_on_the_branch_of_a_protected_environment_stays_out(project: Project) -> None:
+    project.git("branch", "--move", "main", "other")
+    try:
+        ran = project.inv("deploy", "--env", PRD, "--dry-run", expect=3)
+        assert f"{PRD} is protected, and commit {project.head[:12]} is not on main" in ran.err
+        ran = project.inv("plan", "--env", PRD, "--output", "json", expect=3)
+        assert [json.loads(line)["event"] for line in ran.out.splitlines()] == ["Failed"]
+    finally:
+        project.git("branch", "--move", "other", "main")
 
 
 def test_only_the_layer_that_changed_travels(project: Project) -> None:
