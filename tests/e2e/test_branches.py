@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 BRANCH = "deployment/local"
-NO_CI = dict.fromkeys(("CI", "GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI", "CODEBUILD_BUILD_ID"), "")
+NO_CI: dict[str, Any] = dict.fromkeys(("CI", "GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI", "CODEBUILD_BUILD_ID"), "")
 
 
 def test_the_branch_s_environment_is_planned_and_released(project: Project) -> None:
-    job = {**NO_CI, "GITLAB_CI": "true", "CI_COMMIT_BRANCH": BRANCH, "CI_COMMIT_SHA": project.head}
+    job: dict[str, Any] = {**NO_CI, "GITLAB_CI": "true", "CI_COMMIT_BRANCH": BRANCH, "CI_COMMIT_SHA": project.head}
     planned = json.loads(project.inv("plan", "--env", "auto", "--output", "json", **job).out)
     assert (planned["event"], planned["environment"]) == ("Planned", "local")
     project.inv("deploy", "--yes", DEPLOY_ENV="auto", **job)
@@ -43,7 +43,7 @@ def test_the_branch_that_is_checked_out_counts_where_there_is_no_ci_system(proje
     ],
 )
 def test_what_is_no_branch_of_ours_is_refused_before_anything_is_looked_at(
-    job: dict[str, str], words: str, project: Project
+    job: dict[str, Any], words: str, project: Project
 ) -> None:
     before = len(project.api_calls())
     ran = project.inv("deploy", "--env", "auto", "--yes", expect=3, **{**NO_CI, **job})
