@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from deploylib import process, worktree
 from deploylib.errors import CommandError, ConfigError, DeployError, ProcessError, RefusedError
 from deploylib.events import Event
+from deploylib.secrecy import hidden
 from deploylib.worktree import git
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def _fetch(root: Path, remote: str, refspec: str, into: str) -> None:
         if "find remote ref" in error.output:
             raise ConfigError(f"{remote} has no branch {into!r}", hint=f"git ls-remote --heads {remote}") from error
         raise DeployError(
-            f"the newest {into} could not be fetched from {remote}\n{error.output}".rstrip(),
+            f"the newest {into} could not be fetched from {remote}\n{hidden(error.output)}".rstrip(),
             hint="add --no-fetch to take it as this clone knows it",
         ) from error
 
@@ -279,6 +280,6 @@ def _hunks(file: Path) -> tuple[Hunk, ...]:
             middle = number
         elif line.startswith(">>>>>>> ") and middle:
             theirs, ours = lines[start : middle - 1], lines[middle : number - 1]
-            found.append(Hunk(line=start, theirs=tuple(theirs), ours=tuple(ours)))
+            found.append(Hunk(line=start, theirs=tuple(map(hidden, theirs)), ours=tuple(map(hidden, ours))))
             start = middle = 0
     return tuple(found)

@@ -451,6 +451,17 @@ def test_a_remote_that_does_not_answer_is_told_with_the_way_around(desk: Desk) -
     assert desk.run(fetch=False)
 
 
+def test_neither_a_remote_s_password_nor_a_conflict_s_is_told(desk: Desk) -> None:
+    commit(desk.server, "theirs", page="password = 'theirs-4711'\n")
+    commit(desk.clone, "ours", page="password = 'ours-4711'\n")
+    found, error = collect(desk.start())
+    assert "4711" not in f"{found}{error}"
+    git(desk.clone, "remote", "set-url", "origin", "http://ada:4711@127.0.0.1:1/shop.git")
+    with pytest.raises(DeployError, match="could not be fetched from origin") as failed:
+        desk.run()
+    assert "4711" not in str(failed.value)
+
+
 def test_outside_of_git_it_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a git repository"):
         list(merge_test.run(tmp_path, Order(into="develop")))
