@@ -27,7 +27,7 @@ def test_the_branch_that_is_checked_out_counts_where_there_is_no_ci_system(proje
     project.git("switch", "--quiet", "--create", BRANCH)
     try:
         assert project.inv("ci.environment", **NO_CI).out == "local\n"
-        assert "guestbook-local-web" in project.inv("status", "--env", "auto", **NO_CI).out
+        assert project.inv("status", "--env", "auto", **NO_CI).out.startswith("local ")
     finally:
         project.git("switch", "--quiet", "main")
         project.git("branch", "--quiet", "--delete", BRANCH)
