@@ -126,6 +126,11 @@ class Account:
         return self._client("elbv2")
 
     @functools.cached_property
+    def codedeploy(self) -> Any:  # for a few calls, no package of types
+        """CodeDeploy, for services that it moves."""
+        return self._client("codedeploy")
+
+    @functools.cached_property
     def ec2(self) -> Any:  # for what `inv verify` asks, no package of types
         """EC2, for the ways out of a network."""
         return self._client("ec2")

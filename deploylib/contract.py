@@ -67,6 +67,15 @@ class CodeDeploy:
     capacity: tuple[CapacityShare, ...] = ()
     hooks: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def waits(self) -> dict[str, float]:
+        """What CodeDeploy waits for by itself, in minutes."""
+        return {
+            "until inv continue": self.ready_wait_minutes,
+            "to move the traffic": self.shift_minutes,
+            "of termination wait": self.termination_wait_minutes,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledTask:

@@ -163,7 +163,8 @@ def _limit(environment: Environment, service: LiveService, groups: Mapping[str, 
     if environment.rollout.timeout_seconds:
         return Limit(seconds=environment.rollout.timeout_seconds, why=("rollout.timeout_seconds",))
     desired = service.contract.desired_count if service.first else None
-    return patience.limit(service.description, service.template, groups, desired=desired)
+    waits = service.contract.codedeploy.waits if service.contract.codedeploy else None
+    return patience.limit(service.description, service.template, groups, desired=desired, waits=waits)
 
 
 def with_registered(account: Account, live: Live, entry: ledger.Entry | None) -> Live:

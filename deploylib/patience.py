@@ -96,6 +96,7 @@ def limit(
     target_groups: Mapping[str, TargetGroup],
     *,
     desired: int | None = None,
+    waits: Mapping[str, float] | None = None,
 ) -> Limit:
     """Return the time limit of a rollout (pure).
 
@@ -104,6 +105,7 @@ def limit(
         definition: the task definition whose tasks start
         target_groups: what `observe` returned
         desired: how many tasks are wanted, where that is not the description's
+        waits: what else is waited for, however long: minutes by what it is
     """
     count = int(description.get("desiredCount", 0)) if desired is None else desired
     groups = [target_groups.get(arn, TargetGroup(assumed=True)) for arn in groups_of(description)]
@@ -114,7 +116,15 @@ def limit(
     seconds = min(max(math.ceil(wanted / ROUND_SECONDS) * ROUND_SECONDS, SHORTEST_SECONDS), LONGEST_SECONDS)
     many = (f"{waves} waves of tasks, each:",) if waves > 1 else ()
     bound = "twice the sum" if seconds == math.ceil(wanted / ROUND_SECONDS) * ROUND_SECONDS else _bound(seconds)
-    return Limit(seconds=seconds, why=(*many, *map(str, (*start, *stop)), *map(str, bake), bound))
+    beside = _waits({**(waits or {}), "of pauses": strategies.pause_minutes(description)})
+    return Limit(
+        seconds=seconds + sum(one.seconds for one in beside),
+        why=(*many, *map(str, (*start, *stop)), *map(str, bake), bound, *(f"and {one}" for one in beside)),
+    )
+
+
+def _waits(minutes: Mapping[str, float]) -> tuple[_Part, ...]:
+    return tuple(_Part(seconds=each * 60, what=what) for what, each in minutes.items() if each)
 
 
 def _bound(seconds: float) -> str:

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from deploylib import taskdef
+from deploylib import strategies, taskdef
 from deploylib.config import ServiceRelease
 from deploylib.errors import ConfigError, RefusedError
 from deploylib.images.recipe import BASE
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deploylib.ledger import Entry
     from deploylib.patience import Limit
     from deploylib.schedules import SchedulePlan
+    from deploylib.strategies import Strategy
 
 NO_POLICY = ServiceRelease()
 UNRECORDED = "no release that completed has these images, although they run: it is looked whether they serve"
@@ -54,6 +55,16 @@ class LiveService:
     def primary(self) -> Mapping[str, Any]:
         """The deployment that ECS is steering to."""
         return next((one for one in self.description["deployments"] if one["status"] == "PRIMARY"), {})
+
+    @property
+    def deployment(self) -> str:
+        """The id of that deployment; CodeDeploy's own, where it made it."""
+        return str(self.primary.get("externalId") or self.primary.get("id", ""))
+
+    @property
+    def strategy(self) -> Strategy:
+        """How it moves to a new revision."""
+        return strategies.of(self.description)
 
     @property
     def returns_to(self) -> str:
@@ -101,7 +112,7 @@ class ServicePlan:
     `unchanged`: it runs. `desired_count` is sent by the first release too, and where a service at zero is to start.
     `based_on` is the revision that was live when the plan was made, `returns_to` the one to go back to. An update with
     a *revision* takes that one, which a release that did not get to its end has registered. It moves *after* these
-    services; *limit* is how long that may take, and why.
+    services; *limit* is how long that may take, and why; *strategy* is the live service's.
     """
 
     key: str
@@ -122,6 +133,7 @@ class ServicePlan:
     running: int = 0
     after: tuple[str, ...] = ()
     limit: Limit | None = None
+    strategy: Strategy = "rolling"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +231,7 @@ def plan_release(
     *origin* is where the images were released before, if they are promoted; *beside* what else was observed.
     """
     beside = beside or Beside()
+    refuse_other_way(environment, live)
     references = image_references(live.contract, images)
     if origin:
         _refuse_unreleased(live, references, origin)
@@ -266,6 +279,7 @@ def plan_restart(
     if unknown := sorted(set(chosen) - {one.key for one in live.services}):
         have = ", ".join(one.key for one in live.services)
         raise ConfigError(f"{environment.name} has no service {unknown[0]!r}", hint=f"it has {have}")
+    refuse_other_way(environment, live)
     found = (_restart(one, asked=every or one.key in chosen, others=not chosen) for one in live.services)
     services = tuple(replace(one, limit=(limits or {}).get(one.key)) for one in found)
     moving = {one.key for one in services if one.action == "restart"}
@@ -313,6 +327,7 @@ def _restart(live: LiveService, *, asked: bool, others: bool) -> ServicePlan:
         images=live.contract.containers,
         desired=live.desired,
         running=live.running,
+        strategy=live.strategy,
     )
 
 
@@ -322,6 +337,23 @@ def _refuse_under_way(environment: Environment, services: Iterable[LiveService])
             raise RefusedError(
                 f"{one.key}: a deployment of {_short(str(one.primary['taskDefinition']))} is under way",
                 hint=f"inv refresh --env {environment.name}, when it is done",
+            )
+
+
+def refuse_other_way(environment: Environment, live: Live) -> None:
+    """Refuse services that somebody else than the configuration says gives a new revision: ECS or CodeDeploy."""
+    for one in live.services:
+        wanted, is_so = environment.services.get(one.key, NO_POLICY).strategy, one.strategy == "codedeploy"
+        if is_so != (wanted == "codedeploy"):
+            raise RefusedError(
+                f"{one.key}: services.{one.key}.strategy is {wanted}, but the live service is under "
+                f"{'CodeDeploy' if is_so else 'ECS'}",
+                hint=f"correct environments/{environment.name}.toml, or inv infra.apply --env {environment.name}",
+            )
+        if is_so and one.contract.codedeploy is None:
+            raise RefusedError(
+                f"{one.key} is under CodeDeploy, but the contract does not name its deployment group",
+                hint=f"[terraform.services.{one.key}.codedeploy], and inv infra.apply --env {environment.name}",
             )
 
 
@@ -399,13 +431,14 @@ def _plan_service(
         images=live.contract.containers,
         differences=differences,
         desired_count=_desired_count(live, policy),
-        deployment=str(live.primary.get("id", "")) if action == "attach" else "",
+        deployment=live.deployment if action == "attach" else "",
         first=live.first,
         revision=_registered(live, proposed) if action == "update" else "",
         after=policy.after,
         limit=beside.limits.get(live.key),
         desired=live.desired,
         running=live.running,
+        strategy=live.strategy,
     )
 
 

@@ -55,6 +55,14 @@ class Failed(service_deployments.Followed, Protocol):
     """The deployment that failed."""
 
     @property
+    def by_codedeploy(self) -> bool:
+        """Whether its id is CodeDeploy's, which ECS starts no tasks by."""
+
+    @property
+    def revision(self) -> str:
+        """The ARN of its task definition."""
+
+    @property
     def known_events(self) -> frozenset[str]:
         """The ids of the service's events from before it."""
 
@@ -76,7 +84,12 @@ def evidence(account: Account, cluster: str, failed: Failed, *, definition: Defi
     description = _read(functools.partial(_service, account.ecs, cluster, failed.name), nothing)
     record = functools.partial(_record, account.ecs, cluster, failed)
     tasks = functools.partial(
-        of_deployment, account, cluster, failed.name, deployment=failed.deployment, definition=definition
+        of_deployment,
+        account,
+        cluster,
+        failed.name,
+        deployment=failed.revision if failed.by_codedeploy else failed.deployment,
+        definition=definition,
     )
     return Evidence(
         tasks=_read(tasks, ()),
@@ -92,13 +105,16 @@ def of_deployment(
 ) -> tuple[events.StoppedTask, ...]:
     """Return the kinds of failures of *deployment*'s tasks, the commonest first, each by its newest task.
 
+    A revision's ARN in its place stands for all tasks of it.
+
     Where none failed by itself, it is what ECS took away.
     """
     pages = account.ecs.get_paginator("list_tasks").paginate(
         cluster=cluster, serviceName=service, desiredStatus="STOPPED"
     )
     arns = [arn for page in pages for arn in page["taskArns"]]
-    tasks = [one for one in describe_tasks(account.ecs, cluster, arns) if one.get("startedBy") == deployment]
+    found = describe_tasks(account.ecs, cluster, arns)
+    tasks = [one for one in found if deployment in (one.get("startedBy"), one["taskDefinitionArn"])]
     told = sorted([one for one in tasks if failed_by_itself(one)] or tasks, key=_ended)
     newest, counts = {kind(one): one for one in told}, Counter(map(kind, told))
     return tuple(

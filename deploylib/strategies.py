@@ -75,7 +75,7 @@ def _deployment(task_set: Description, *, newest: bool, alone: bool) -> dict[str
 
 
 def waiting_minutes(description: Description) -> tuple[tuple[float, str], ...]:
-    """Return how long ECS itself waits on the way to a new revision, and for what: bake times, steps, pauses."""
+    """Return how long ECS itself waits on the way to a new revision, and for what: bake times, steps."""
     configuration = description.get("deploymentConfiguration") or {}
     linear, canary = configuration.get("linearConfiguration") or {}, configuration.get("canaryConfiguration") or {}
     step = float(linear.get("stepPercent") or WHOLE)
@@ -86,8 +86,13 @@ def waiting_minutes(description: Description) -> tuple[tuple[float, str], ...]:
         found.append((steps * float(linear.get("stepBakeTimeInMinutes") or 0), f"of bake time after {steps} steps"))
     if strategy == "canary":
         found.append((float(canary.get("canaryBakeTimeInMinutes") or 0), "of the canary's bake time"))
-    found += [(_pause(one), "of pauses") for one in configuration.get("lifecycleHooks", ()) if pauses(one)]
     return tuple(one for one in found if one[0])
+
+
+def pause_minutes(description: Description) -> float:
+    """Return how long hooks may hold a deployment up until a person goes on."""
+    hooks = (description.get("deploymentConfiguration") or {}).get("lifecycleHooks", ())
+    return sum(_pause(one) for one in hooks if pauses(one))
 
 
 def pauses(hook: Mapping[str, Any]) -> bool:

@@ -1,4 +1,15 @@
 """Services that CodeDeploy moves: a second task set beside the first, and traffic that goes from one to the other.
 
 * `appspec`: what CodeDeploy is told, made from the contract.
+* `deployments`: made, stopped, told to go on.
+* `judging`: one of them judged (pure). `looking`: what is read of them, and when.
+
+A release moves such a service by them as it moves others by UpdateService; `rollout.watch` follows both kinds.
 """
+
+from __future__ import annotations
+
+from deploylib.bluegreen.deployments import Move, start, stop, target, unnoticed
+from deploylib.bluegreen.looking import Looks
+
+__all__ = ["Looks", "Move", "start", "stop", "target", "unnoticed"]

@@ -21,7 +21,9 @@ MOUNT = r"^/[^:]+(:ro)?$"
 OPTIONAL_SHELL_NAME, PATH, ADDRESS = rf"^({SHELL_NAME[1:-1]})?$", r"^/", r"^(https?://.+)?$"
 MOUNT_ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 BRANCH_PATTERN, BRANCH_TARGET = r"^[^\s~^:?\[\]\\/][^\s~^:?\[\]\\]*$", rf"^(\*|{NAME[1:-1]})$"
+BRANCH = r"^([^\s~^:?*\[\]\\/-][^\s~^:?*\[\]\\]*)?$"
 WORDS = {
+    BRANCH: "should be the name of a branch",
     BRANCH_PATTERN: "should be the name of a branch, in which * stands for anything but a slash and ** for anything",
     BRANCH_TARGET: "should be the name of an environment, or * for what the * of the pattern stands for",
     MOUNT_ID: "should be letters, digits, dots, hyphens and underscores",
@@ -332,6 +334,7 @@ class ServiceRelease:
 
     It moves *after* the first task of each of these services is healthy. *start_at_zero* is the desired count that a
     service at zero tasks is released with (else it stays at zero); `timeout_seconds` is its own time limit.
+    `strategy` is who gives it a new revision: ECS, or CodeDeploy (blue/green). The live service has to agree.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -339,6 +342,7 @@ class ServiceRelease:
     after: tuple[Name, ...] = ()
     start_at_zero: Annotated[int, Field(ge=1, strict=True)] | None = None
     timeout_seconds: Seconds | None = None
+    strategy: Literal["ecs", "codedeploy"] = "ecs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -457,6 +461,34 @@ class GivenContract:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CiTest:
+    """The tests that a CI system runs on every push: *commands*, lines of bash, in a container of *image*.
+
+    `needs` names `[dependencies.*]`, started beside it under their own names. What lies in `reports/` afterwards is kept:
+    `junit.xml` and, by Cobertura, `coverage.xml` are shown. For a merge test the image has git, and Python 3.11 or later.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __test__: ClassVar[bool] = False
+
+    image: Text
+    commands: Annotated[tuple[Text, ...], Field(min_length=1)]
+    needs: tuple[Name, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout_seconds: Seconds = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ci:
+    """What the pipelines say that `inv ci.render` writes; with `merge_into` the tests run on the merge into it too."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    test: CiTest | None = None
+    merge_into: Annotated[str, Field(pattern=BRANCH)] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """One environment, complete and validated."""
 
@@ -478,6 +510,7 @@ class Environment:
     default: Flag = False
     protected: Flag = False
     branches: Branches = field(default_factory=dict)
+    ci: Ci = field(default_factory=Ci)
     promote_from: str = ""
     dependencies: Mapping[Name, Dependency] = field(default_factory=dict)
     registries: Mapping[str, RegistryLogin] = field(default_factory=dict)

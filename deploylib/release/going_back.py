@@ -15,7 +15,7 @@ from deploylib import aws, ledger, observe, schedules, taskdef
 from deploylib.errors import ConfigError, ContractError, RefusedError
 from deploylib.images.planning import ImagePlan
 from deploylib.images.recipe import BASE
-from deploylib.plan import Plan, ServicePlan
+from deploylib.plan import Plan, ServicePlan, refuse_other_way
 from deploylib.release.model import Release, short
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def propose_rollback(
     if not contract.ledger:
         raise ContractError(f"{environment.name} has no ledger, so nobody knows what completed", hint="inv infra.apply")
     live, past = observe.live(account, contract), observe.past(account, contract)
+    refuse_other_way(environment, live)
     entries = ledger.entries(account.dynamodb, contract.ledger, limit=LOOK_BACK)
     target = choose(entries, live, to=parse(to), environment=environment.name)
     if not over_irreversible:
@@ -187,11 +188,12 @@ def _back(
         template=live.template,
         images=live.contract.containers,
         differences=() if there else taskdef.differences(live.definition, definition),
-        deployment=str(live.primary.get("id", "")) if attached else "",
+        deployment=live.deployment if attached else "",
         revision="" if there else revision,
         desired=live.desired,
         running=live.running,
         limit=limit,
+        strategy=live.strategy,
     )
 
 

@@ -1,5 +1,7 @@
 """Services forward: one UpdateService each, in the order of the gates, watched together; what a Ctrl-C means meanwhile.
 
+A service under CodeDeploy gets a deployment of it instead (`deploylib.bluegreen`).
+
 A service without `after` is updated at once; one with it when the first tasks of those before it are healthy. Whatever
 happens, `Course.targets` has what was sent forward: that is what goes back, or goes on in ECS without us.
 """
@@ -10,7 +12,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from deploylib import events, rollout
+from deploylib import bluegreen, events, rollout
 from deploylib.errors import AwsError, Terminated
 from deploylib.release import restoring
 
@@ -61,6 +63,7 @@ def _watched(course: Course, arrived: set[str]) -> Generator[events.Event, str |
         settings=release.environment.rollout,
         clock=course.clock,
         starts=_starts(course),
+        looks=_looks(course),
     )
     failed = None
     for one in watching:
@@ -74,6 +77,13 @@ def _watched(course: Course, arrived: set[str]) -> Generator[events.Event, str |
             told += 1
             yield _started(course, target)
     return failed
+
+
+def _looks(course: Course) -> bluegreen.Looks | None:
+    """Return who looks at what CodeDeploy moves too, where it moves something."""
+    if all(one.strategy != "codedeploy" for one in course.release.plan.moving):
+        return None
+    return bluegreen.Looks(course.release.account, course.release.cluster, course.clock)
 
 
 def _pending(course: Course) -> Iterator[ServicePlan]:
@@ -104,6 +114,8 @@ def _start(course: Course, service: ServicePlan) -> rollout.Target:
 def _target(course: Course, service: ServicePlan) -> rollout.Target:
     release = course.release
     limit = service.limit.seconds if service.limit else None
+    if service.strategy == "codedeploy" and not service.deployment.startswith(rollout.DEPLOYMENT):
+        return _switched(course, service)
     if service.action == "attach":
         described = rollout.describe(release.account.ecs, release.cluster, [service.name])[service.name]
         found = rollout.target(service.key, described, previous=service.returns_to, limit_seconds=limit)
@@ -116,6 +128,20 @@ def _target(course: Course, service: ServicePlan) -> rollout.Target:
     course.hold()
     answer = release.account.ecs.update_service(cluster=release.cluster, service=service.name, **anew)
     return rollout.target(service.key, answer["service"], previous=service.returns_to, limit_seconds=limit)
+
+
+def _switched(course: Course, service: ServicePlan) -> rollout.Target:
+    """Have CodeDeploy move *service*, or find its deployment; a first release needs its count before that."""
+    release, ecs = course.release, course.release.account.ecs
+    move = restoring.move(course, service, course.revisions.get(service.key) or service.based_on)
+    if service.action == "attach":
+        described = rollout.describe(ecs, release.cluster, [service.name])[service.name]
+        return bluegreen.target(move, described, service.deployment)
+    if service.desired_count is not None:
+        course.hold()
+        ecs.update_service(cluster=release.cluster, service=service.name, desiredCount=service.desired_count)
+    course.hold()
+    return bluegreen.start(release.account, move)
 
 
 def _attached(service: ServicePlan, found: rollout.Target) -> rollout.Target:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploylib import events, rollout, schedules, stopped
+from deploylib import bluegreen, events, rollout, schedules, stopped
 from deploylib.errors import AwsError, DeployError, NotRestoredError, RolledBackError, SupersededError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
+    from deploylib.plan import ServicePlan
     from deploylib.release.model import Course
     from deploylib.taskdef import Definition
 
@@ -162,7 +163,9 @@ def _schedules_back(course: Course) -> Iterator[events.Event]:
 
 def _send_back(course: Course, target: rollout.Target, *, first: bool, itself: bool) -> None:
     ecs, cluster = course.release.account.ecs, course.release.cluster
-    if first:
+    if target.by_codedeploy:
+        _switch_back(course, target, first=first, itself=itself)
+    elif first:
         course.hold()
         ecs.update_service(cluster=cluster, service=target.name, taskDefinition=target.previous, desiredCount=0)
     elif target.previous not in ("", target.revision) and not itself:  # to where it is, ECS would not move
@@ -170,18 +173,53 @@ def _send_back(course: Course, target: rollout.Target, *, first: bool, itself: b
         ecs.update_service(cluster=cluster, service=target.name, taskDefinition=target.previous)
 
 
+def _switch_back(course: Course, target: rollout.Target, *, first: bool, itself: bool) -> None:
+    """Have CodeDeploy bring *target* back: its deployment stopped while it can be, else another one of what was."""
+    release = course.release
+    if itself and not first:
+        return
+    course.hold()
+    stopped_it = bluegreen.stop(release.account, target.deployment)
+    if first:
+        release.account.ecs.update_service(cluster=release.cluster, service=target.name, desiredCount=0)
+    elif not stopped_it and target.previous not in ("", target.revision):
+        service = next(one for one in release.plan.services if one.key == target.key)
+        bluegreen.start(release.account, move(course, service, target.previous))
+
+
+def move(course: Course, service: ServicePlan, revision: str) -> bluegreen.Move:
+    """Return what CodeDeploy is asked to bring *service* to *revision*."""
+    plan = course.release.plan
+    return bluegreen.Move(
+        key=service.key,
+        cluster=course.release.cluster,
+        service=plan.contract.services[service.key],
+        revision=revision,
+        previous=service.returns_to,
+        what=f"{plan.action} {course.record.number or ''} of {plan.commit[:12]}",
+        limit_seconds=service.limit.seconds if service.limit else 0.0,
+    )
+
+
 def _unnoticed(course: Course) -> list[rollout.Target]:
-    """Return the services whose UpdateService reached ECS, although its answer never reached us."""
+    """Return the services whose UpdateService or CreateDeployment arrived, although its answer never reached us."""
     release, sent = course.release, {one.key for one in course.targets}
     waiting = {one.name: one for one in release.plan.moving if one.key not in sent and one.key in course.revisions}
     try:
         found = rollout.describe(release.account.ecs, release.cluster, list(waiting))
+        switched = [one for one in waiting.values() if one.strategy == "codedeploy"]
+        moves = [move(course, one, course.revisions[one.key]) for one in switched]
+        arrived = [bluegreen.unnoticed(release.account, one) for one in moves]
     except AwsError:
         return []
     return [
-        rollout.target(waiting[name].key, described, previous=waiting[name].returns_to)
-        for name, described in found.items()
-        if described.get("taskDefinition") == course.revisions[waiting[name].key]
+        *(one for one in arrived if one),
+        *(
+            rollout.target(waiting[name].key, described, previous=waiting[name].returns_to)
+            for name, described in found.items()
+            if described.get("taskDefinition") == course.revisions[waiting[name].key]
+            and waiting[name] not in switched
+        ),
     ]
 
 

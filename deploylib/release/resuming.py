@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from deploylib import aws, observe, schedules
 from deploylib.errors import ContractError, RefusedError, SupersededError
-from deploylib.plan import Plan, ServicePlan
+from deploylib.plan import Plan, ServicePlan, refuse_other_way
 from deploylib.release.going_back import images_of
 from deploylib.release.model import Release, short
 
@@ -42,6 +42,7 @@ def propose_resumption(environment: Environment, account: Account, *, clock: Clo
     past = observe.past(account, contract)
     entry = left_rolling(environment, past)
     live = observe.live(account, contract)
+    refuse_other_way(environment, live)
     limits = observe.limits(account, environment, live)
     plan = Plan(
         environment=environment.name,
@@ -119,4 +120,5 @@ def onward(environment: Environment, live: LiveService, entry: Entry, limit: Lim
         running=live.running,
         after=policy.after if policy else (),
         limit=limit,
+        strategy=live.strategy,
     )

@@ -125,6 +125,7 @@ def _scaled(live: LiveService, count: int | None, limit: Limit | None) -> Servic
         desired=live.desired,
         running=live.running,
         limit=limit if moves else None,
+        strategy=live.strategy,
     )
 
 

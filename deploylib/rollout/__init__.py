@@ -22,10 +22,11 @@ from __future__ import annotations
 
 from deploylib.rollout.assessment import Look, assess
 from deploylib.rollout.gates import Start
-from deploylib.rollout.targets import Description, Outcome, Target, Verdict, describe, target
+from deploylib.rollout.targets import DEPLOYMENT, Description, Outcome, Target, Verdict, describe, target
 from deploylib.rollout.watching import watch, watch_restored
 
 __all__ = [
+    "DEPLOYMENT",
     "Description",
     "Look",
     "Outcome",

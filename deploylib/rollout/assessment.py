@@ -45,16 +45,16 @@ def assess(
     if description is None:
         return Look(standing=standing(target, {}, {}), verdict="failed", reason="the service is gone")
     ours = next((one for one in description["deployments"] if one["id"] == target.deployment), None)
-    failures = _failures(ours, tasks)
-    state = standing(target, description, ours or {}, failed=len(failures))
+    counted = _failures(ours, tasks)
+    state = standing(target, description, ours or {}, failed=len(counted))
     if ours is None or ours["status"] != "PRIMARY" or ours.get("rolloutState") == "FAILED":
         return _lost(target, description, ours, state, record)
     completed = ours.get("rolloutState") == "COMPLETED"
     if not completed and service_deployments.goes_back(record):
         reason = service_deployments.why(record) or "ECS returns to the former revision"
         return Look(standing=state, verdict="rolled back", reason=reason)
-    if given_up := _given_up(failures, state.failed, settings, completed=completed):
-        return Look(standing=state, verdict="failed", reason=given_up)
+    if enough := given_up(counted, state.failed, settings, completed=completed):
+        return Look(standing=state, verdict="failed", reason=enough)
     reached = completed and state.running >= state.desired
     notices = _notices(target, description, state) if completed else ()
     return Look(standing=state, verdict="done" if reached and not state.old else None, notices=notices)
@@ -92,11 +92,16 @@ def _failures(ours: Any, tasks: Sequence[Description]) -> tuple[str, ...]:
     failed = [one for one in tasks if stopped.failed_by_itself(one)]
     if ours is not None and ours.get("rolloutState") == "COMPLETED" and ours["runningCount"] >= ours["desiredCount"]:
         failed = [one for one in failed if stopped.ended_after(one, ours["updatedAt"])]
-    return tuple(map(stopped.kind, failed))
+    return failures(failed)
 
 
-def _given_up(failures: Sequence[str], failed: int, settings: Rollout, *, completed: bool) -> str:
-    """Return why not to wait any longer, if so."""
+def failures(tasks: Sequence[Description]) -> tuple[str, ...]:
+    """Return how each of *tasks* failed that failed by itself."""
+    return tuple(stopped.kind(one) for one in tasks if stopped.failed_by_itself(one))
+
+
+def given_up(failures: Sequence[str], failed: int, settings: Rollout, *, completed: bool = False) -> str:
+    """Return why not to wait any longer, if so: *failures* are those that were read, of *failed* in all."""
     for kind, count in Counter(failures).most_common(1):
         if count >= settings.same_failure:
             return f"{count} tasks ended the same way: {kind}" if count > 1 else f"a task ended: {kind}"

@@ -56,7 +56,7 @@ class Gates:
                 continue
             if look.verdict == "done" or look.standing.state in ("completed", "draining"):
                 self._ready.add(target.key)
-            elif look.standing.running and calls > 0:
+            elif look.standing.running and calls > 0 and not target.by_codedeploy:  # that one has to have the traffic
                 calls -= self._prove(target, calls)
 
     def _prove(self, target: Target, calls: int) -> int:

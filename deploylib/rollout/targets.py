@@ -67,6 +67,7 @@ class Outcome:
 
 def target(key: str, description: Description, *, previous: str, limit_seconds: float | None = None) -> Target:
     """Return what to follow after UpdateService answered with *description*."""
+    description = strategies.steered(description)
     ours = primary(description)
     others = [one for one in description["deployments"] if one is not ours]
     return Target(

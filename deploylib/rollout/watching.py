@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deploylib import events
 from deploylib.errors import AwsError
@@ -29,6 +29,28 @@ JITTER = 0.1
 MOMENT_SECONDS = 0.01  # what floats get wrong
 
 
+class Looking(Protocol):
+    """Looks at what is followed, as `reading.Looks` does."""
+
+    @property
+    def left(self) -> int:
+        """How many calls of this look nobody has made yet."""
+
+    @property
+    def missed(self) -> int:
+        """How many looks in a row AWS has not answered."""
+
+    @property
+    def refused(self) -> str:
+        """What to say of what may not be read."""
+
+    def at(self, targets: Sequence[Target], settings: Rollout) -> dict[str, Look]:
+        """Return a look at each target that was read at least once."""
+
+    def is_fresh(self, target: Target) -> bool:
+        """Whether the last look at *target* is younger than what AWS has not answered since."""
+
+
 def watch(
     account: Account,
     cluster: str,
@@ -37,14 +59,15 @@ def watch(
     settings: Rollout,
     clock: Clock,
     starts: Sequence[Start] = (),
+    looks: Looking | None = None,
 ) -> Iterator[events.Event | Outcome]:
     """Follow *targets*, and *starts* when their gates open, until each is done or one has failed.
 
     Yields progress, and each `Outcome` as it is known. After a failure the outcomes of the others are not waited for,
     and nothing more is started: the release decides what happens. Raises `AwsError` when AWS refuses a call, or does
-    not answer for `SILENCE_SECONDS`.
+    not answer for `SILENCE_SECONDS`. *looks* is who looks, where not all of it is rolled out by ECS itself.
     """
-    course = _Course(settings=settings, clock=clock, looks=Looks(account, cluster, clock))
+    course = _Course(settings=settings, clock=clock, looks=looks or Looks(account, cluster, clock))
     gates = Gates(account, cluster, starts)
     course.follow(targets)
     yield from _opened(course, gates)
@@ -80,7 +103,7 @@ class _Course:
 
     settings: Rollout
     clock: Clock
-    looks: Looks
+    looks: Looking
     targets: list[Target] = field(default_factory=list)
     _began: dict[str, float] = field(default_factory=dict)
     _shown: tuple[events.Standing, ...] = ()

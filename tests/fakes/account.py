@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from tests.fakes.clock import FakeClock
+from tests.fakes.codedeploy import FakeCodeDeploy
 from tests.fakes.dynamodb import FakeDynamo
 from tests.fakes.ec2 import FakeEc2
 from tests.fakes.ecr import FakeEcr
@@ -56,6 +57,7 @@ class FakeAccount:
             log=self.log,
         )
         self.elbv2 = FakeElbv2(self.clock, ecs=self.ecs, calls=self.calls, log=self.log)
+        self.codedeploy = FakeCodeDeploy(self.clock, ecs=self.ecs, calls=self.calls, log=self.log)
 
     @property
     def writes(self) -> tuple[Call, ...]:
@@ -84,6 +86,7 @@ class FakeAccount:
             self.scheduler,
             self.ecs,
             self.elbv2,
+            self.codedeploy,
         )
         for client in here:
             client.policy = policy

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tests.fakes.clock import when
 from tests.fakes.door import FakeClient, Refused, Request, Response, operation
 from tests.fakes.services import ROLLOUT_TRIGGERS, Deployment, Habits, Record, Service, pending, running
+from tests.fakes.task_sets import TaskSets
 from tests.fakes.tasks import Behaviour, Container, Task, Timing
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ SERVICES_PER_CALL, TASKS_PER_CALL, PAGE, SERVICES_PAGE, TASKS_PER_RUN = 10, 100,
 DELETIONS_PER_CALL = 10
 RECORDS_PER_CALL = 20
 STARTED_BY = re.compile(r"^[A-Za-z0-9_/-]{1,128}$")
+UNDER_CODEDEPLOY = "Unable to update task definition on services with a CODE_DEPLOY deployment controller."
 ONE_OFF = Behaviour(exits=0, after_seconds=1.0)
 
 
@@ -226,6 +228,8 @@ class FakeEcs(FakeClient):
             raise Refused("ServiceNotActiveException", "Service was not ACTIVE.")
         before = self._describe(service)
         revision = service.primary.revision
+        if isinstance(service, TaskSets) and {"taskDefinition", "forceNewDeployment"} & set(request):
+            raise Refused("InvalidParameterException", UNDER_CODEDEPLOY)
         if "taskDefinition" in request:
             revision = self._active(request["taskDefinition"])["taskDefinitionArn"]
         if "desiredCount" in request:
@@ -409,7 +413,8 @@ class FakeEcs(FakeClient):
         }
 
     def _new_service(self, request: Request, revision: str) -> Service:
-        service = Service(
+        under = request.get("deploymentController", {}).get("type")
+        service = (TaskSets if under == "CODE_DEPLOY" else Service)(
             name=request["serviceName"],
             arn=f"{self.cluster.replace(':cluster/', ':service/')}/{request['serviceName']}",
             cluster=self.cluster,
@@ -453,7 +458,7 @@ class FakeEcs(FakeClient):
             containers,
             group=f"service:{service.name}",
             started_by=deployment.id,
-            target_group=service.target_group,
+            target_group=service.group_of(deployment),
             grace_seconds=float(service.attributes.get("healthCheckGracePeriodSeconds", 0)),
             launch=deployment.launch,
             changed=service.task_changed,
@@ -579,7 +584,7 @@ class FakeEcs(FakeClient):
             "desiredCount": service.desired,
             "runningCount": running(service.tasks),
             "pendingCount": pending(service.tasks),
-            "deployments": [_describe_deployment(service, one) for one in service.deployments],
+            **_deployments(service),
             "events": list(service.events),
             "createdAt": when(service.created_at),
             "roleArn": "arn:aws:iam::000000000000:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS",
@@ -647,6 +652,32 @@ def _deployment_configuration(given: Mapping[str, Any]) -> dict[str, Any]:
         "minimumHealthyPercent": 100,
         "strategy": "ROLLING",
         **given,
+    }
+
+
+def _deployments(service: Service) -> dict[str, Any]:
+    """Return the deployments, or what a service under CodeDeploy has in their place."""
+    if isinstance(service, TaskSets):
+        return {"deployments": [], "taskSets": [_describe_task_set(service, one) for one in service.deployments]}
+    return {"deployments": [_describe_deployment(service, one) for one in service.deployments]}
+
+
+def _describe_task_set(service: TaskSets, deployment: Deployment) -> dict[str, Any]:
+    tasks, draining = service.of(deployment), deployment in service.draining
+    return {
+        "id": deployment.id,
+        "taskSetArn": f"{service.arn.replace(':service/', ':task-set/')}/{deployment.id}",
+        "serviceArn": service.arn,
+        "clusterArn": service.cluster,
+        **service.origin(deployment),
+        "status": "DRAINING" if draining else deployment.status,
+        "taskDefinition": deployment.revision,
+        "computedDesiredCount": 0 if draining else deployment.desired,
+        "runningCount": running(tasks),
+        "pendingCount": pending(tasks),
+        "createdAt": when(deployment.created_at),
+        "updatedAt": when(deployment.updated_at),
+        "stabilityStatus": "STEADY_STATE" if deployment.state == "COMPLETED" else "STABILIZING",
     }
 
 

@@ -75,7 +75,7 @@ class FakeElbv2(FakeClient):
         }
 
     def _known(self, arn: str) -> str:
-        if arn not in {one.target_group for one in self._ecs.services.values()}:
+        if arn not in {group for one in self._ecs.services.values() for group in one.target_groups}:
             raise Refused("TargetGroupNotFound", "One or more target groups not found")
         return arn
 

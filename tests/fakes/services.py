@@ -133,6 +133,15 @@ class Service:
         return str(balancers[0].get("targetGroupArn", ""))
 
     @property
+    def target_groups(self) -> tuple[str, ...]:
+        """The groups that tasks are registered in."""
+        return (self.target_group,)
+
+    def group_of(self, deployment: Deployment) -> str:
+        """Return the group of one deployment's tasks."""
+        return self.target_group
+
+    @property
     def breaker(self) -> Mapping[str, Any]:
         configuration: Mapping[str, Any] = self.attributes["deploymentConfiguration"]
         return configuration.get("deploymentCircuitBreaker") or {"enable": False, "rollback": False}

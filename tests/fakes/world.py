@@ -76,6 +76,7 @@ class ServiceSpec:
     rollback: bool = True
     minimum_percent: int = 100
     maximum_percent: int = 200
+    codedeploy: bool = False
 
     @property
     def name(self) -> str:
@@ -164,6 +165,7 @@ class World:
                     "security_groups": ["sg-1"],
                     "assign_public_ip": False,
                     "log_group": spec.log_group,
+                    **(switched(spec) if spec.codedeploy else {}),
                 }
                 for spec in self.specs.values()
             },
@@ -232,6 +234,7 @@ class World:
                 "maximumPercent": spec.maximum_percent,
             },
             networkConfiguration=network(),
+            **({"deploymentController": {"type": "CODE_DEPLOY"}} if spec.codedeploy else {}),
             **({"loadBalancers": [balancer], "healthCheckGracePeriodSeconds": 10} if spec.balanced else {}),
         )
 
@@ -265,6 +268,14 @@ class World:
         """Register and update, without waiting; return the deployment's id."""
         return self.update(key, taskDefinition=self.register(key, release), **changes)
 
+    def switch(self, key: str, release: int, desired: int) -> str:
+        """Have CodeDeploy bring *release*, as somebody else does it, and wait for its end; return the revision."""
+        revision, name = self.register(key, release), self.specs[key].name
+        self.ecs.update_service(cluster=self.cluster, service=name, desiredCount=desired)
+        self.aws.codedeploy.bring(name, revision)
+        self.settle()
+        return revision
+
     def settle(self) -> None:
         """Let time pass until every service is steady and nothing drains."""
         self.clock.advance_until(self.ecs.steady)
@@ -278,13 +289,41 @@ def world(*services: ServiceSpec, released: bool = True) -> World:
         made.apply(spec.key, tags=[{"key": "cost-centre", "value": "42"}])
     for spec in made.specs.values():
         made.create(spec)
+        if spec.codedeploy:
+            made.aws.codedeploy.have(APP, spec.key, spec.name, green(spec))
     if released:
         for spec in made.specs.values():
-            made.release(spec.key, 1, desiredCount=spec.tasks)
+            if spec.codedeploy:
+                made.switch(spec.key, 1, spec.tasks)
+            else:
+                made.release(spec.key, 1, desiredCount=spec.tasks)
     made.settle()
     made.aws.forget_calls()
     made.clock.naps.clear()
     return made
+
+
+def blue(spec: ServiceSpec) -> str:
+    """Return the target group that a service begins with."""
+    return f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT_ID}:targetgroup/{spec.name}/0123456789"
+
+
+def green(spec: ServiceSpec) -> str:
+    """Return the other one."""
+    return f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT_ID}:targetgroup/{spec.name}-g/0123456789"
+
+
+def switched(spec: ServiceSpec) -> dict[str, Any]:
+    """Return what the contract says of a service that CodeDeploy moves."""
+    return {
+        "load_balancer": {
+            "container": next(iter(spec.containers)),
+            "port": 8000,
+            "target_groups": [blue(spec), green(spec)],
+            "listener": "arn:listener",
+        },
+        "codedeploy": {"application": APP, "deployment_group": spec.key, "termination_wait_minutes": 0},
+    }
 
 
 def many(count: int, *, tasks: int = 1) -> tuple[ServiceSpec, ...]:

@@ -1,0 +1,139 @@
+"""Deployments of CodeDeploy: made, stopped and told to go on; and which of them are under way.
+
+A deployment group has one deployment at a time. All are made with the roll-back on: whatever ends one early sends the
+traffic back to the original task set and deletes the replacement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deploylib import rollout
+from deploylib.bluegreen import appspec
+from deploylib.errors import AwsError, ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploylib.aws import Account
+    from deploylib.contract import CodeDeploy, ServiceContract
+
+    Info = Mapping[str, Any]
+
+UNDER_WAY = ("Created", "Queued", "InProgress", "Baking", "Ready")
+ROLL_BACK = ("DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST")
+ONE_AT_A_TIME = "DeploymentLimitExceededException"
+OVER = "DeploymentAlreadyCompletedException"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A service that CodeDeploy is to give *revision*; *what* says why, for whoever looks at CodeDeploy."""
+
+    key: str
+    cluster: str
+    service: ServiceContract
+    revision: str
+    previous: str
+    what: str = ""
+    limit_seconds: float = 0.0
+
+
+def start(account: Account, move: Move) -> rollout.Target:
+    """Make the deployment of *move*, and return what to follow; one CreateDeployment and one DescribeServices.
+
+    Raises `ContractError` for a service that the contract knows no deployment group of, and `AwsError`, whose hint
+    says how to go on, when another deployment is under way.
+    """
+    settings, text = group(move.service), appspec.content(move.service, task_definition=move.revision)
+    described = rollout.describe(account.ecs, move.cluster, [move.service.name])[move.service.name]
+    try:
+        answer = account.codedeploy.create_deployment(
+            applicationName=settings.application,
+            deploymentGroupName=settings.deployment_group,
+            revision={
+                "revisionType": "AppSpecContent",
+                "appSpecContent": {"content": text, "sha256": appspec.digest(text)},
+            },
+            description=move.what,
+            autoRollbackConfiguration={"enabled": True, "events": list(ROLL_BACK)},
+        )
+    except AwsError as error:
+        if error.code != ONE_AT_A_TIME:
+            raise
+        hint = "wait for the other deployment, or stop it: aws deploy stop-deployment"
+        raise AwsError(
+            f"{move.key}: CodeDeploy is at work on it already: {error}", code=error.code, hint=hint
+        ) from error
+    return target(move, described, str(answer["deploymentId"]))
+
+
+def target(move: Move, described: Mapping[str, Any], deployment: str) -> rollout.Target:
+    """Return what to follow: *deployment* of the service that is *described*."""
+    return rollout.Target(
+        key=move.key,
+        name=move.service.name,
+        deployment=deployment,
+        revision=move.revision,
+        previous=move.previous,
+        desired=int(described.get("desiredCount", 0)),
+        former=frozenset(str(one["id"]) for one in described.get("taskSets", ())),
+        known_events=frozenset(str(one["id"]) for one in described.get("events", ())),
+        limit_seconds=move.limit_seconds,
+        by_codedeploy=True,
+    )
+
+
+def group(service: ServiceContract) -> CodeDeploy:
+    """Return where CodeDeploy moves *service*; raise `ContractError` where the contract does not say it."""
+    if service.codedeploy is None:
+        raise ContractError(
+            f"{service.name} is under CodeDeploy, but the contract does not name its deployment group",
+            hint="[terraform.services.…codedeploy] and inv infra.apply",
+        )
+    return service.codedeploy
+
+
+def stop(account: Account, deployment: str) -> bool:
+    """Stop *deployment*, which sends the traffic back; return False when it was over already."""
+    try:
+        account.codedeploy.stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)
+    except AwsError as error:
+        if error.code != OVER:
+            raise
+        return False
+    return True
+
+
+def unnoticed(account: Account, move: Move) -> rollout.Target | None:
+    """Return what to follow of *move* if its deployment was made, although CodeDeploy's answer never reached us."""
+    wanted = appspec.digest(appspec.content(move.service, task_definition=move.revision))
+    for one in under_way(account, group(move.service)):
+        if _digest(one) == wanted:
+            described = rollout.describe(account.ecs, move.cluster, [move.service.name])[move.service.name]
+            return target(move, described, str(one["deploymentId"]))
+    return None
+
+
+def _digest(info: Info) -> str:
+    return str(((info.get("revision") or {}).get("appSpecContent") or {}).get("sha256", ""))
+
+
+def under_way(account: Account, settings: CodeDeploy) -> tuple[Info, ...]:
+    """Return the deployments of a group that have not ended, newest first: two calls, or one when there is none."""
+    answer = account.codedeploy.list_deployments(
+        applicationName=settings.application,
+        deploymentGroupName=settings.deployment_group,
+        includeOnlyStatuses=list(UNDER_WAY),
+    )
+    return described(account, tuple(answer["deployments"]))
+
+
+def described(account: Account, deployments: tuple[str, ...]) -> tuple[Info, ...]:
+    """Return what CodeDeploy says of *deployments*, 25 at most, in that order."""
+    if not deployments:
+        return ()
+    answer = account.codedeploy.batch_get_deployments(deploymentIds=list(deployments))
+    known = {one["deploymentId"]: one for one in answer["deploymentsInfo"]}
+    return tuple(known[one] for one in deployments if one in known)
