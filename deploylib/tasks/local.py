@@ -14,7 +14,7 @@ ONE = {"env": "only that of this environment"}
 @task(name="up", help=ENV)
 @command
 def up(c: Context, env: str = "") -> None:
-    """Start an environment's local AWS; tasks run as containers."""
+    """Start a local AWS; its tasks run as containers."""
     from deploylib import report
     from deploylib.localaws import accounts, emulator
     from deploylib.toolchain import engine

@@ -47,7 +47,7 @@ def deploy(
     wait_lock: str = "",
     output: str = "text",
 ) -> None:
-    """Release the current commit: build, push, migrate, roll out."""
+    """Release this commit: build, push, migrate, roll out."""
     from deploylib import aws, checkout, lineage, report, saved_plan
     from deploylib import release as releases
 

@@ -98,7 +98,7 @@ def exec_(
     yes: bool = False,
     confirm: str = "",
 ) -> None:
-    """Open a shell, or what is given after --, in a running task."""
+    """Open a shell, or run what is after --, in a task."""
     from deploylib import aws, report
     from deploylib.infra import passthrough
     from deploylib.upkeep import places, shell
