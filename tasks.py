@@ -46,7 +46,7 @@ for name, tasks in {
         *(infra.output, infra.tf, infra.unlock, infra.check, infra.iam, infra.docs, infra.format_),
     ),
     "base": (base.refresh, base.status),
-    "ci": (ci.environment, ci.merge_test),
+    "ci": (ci.environment, ci.merge_test, ci.render),
     "image": (image.promote, image.run_tests, image.prune, image.clean),
     "notify": (notify.try_out,),
     "params": (params.list_, params.get, params.set_, params.import_, params.diff, params.rm),

@@ -84,6 +84,12 @@ def _dependents(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
         for need in table_at(roles, role, "test").get("needs", ())
         if need not in dependencies
     ]
+    wanted = table_at(merged, "ci", "test").get("needs", ())
+    found += [
+        (("ci", "test", "needs"), f"no {need!r} in dependencies")
+        for need in (wanted if isinstance(wanted, list) else ())
+        if need not in dependencies
+    ]
     for name, one in containers.items():
         path, table = ("development", "containers", name), one if isinstance(one, dict) else {}
         if table.get("role") and table["role"] not in roles:
@@ -125,6 +131,10 @@ def branching(root: Path, name: str, own: Mapping[str, Any], common: Mapping[str
     )
     if "branches" in own:
         found.append((("branches",), f"belongs into {file_name(COMMON)}: it says which environment is meant"))
+    if "ci" in own:
+        found.append((("ci",), f"belongs into {file_name(COMMON)}: there is one pipeline for all environments"))
+    if table_at(common, "ci").get("merge_into") and not table_at(common, "ci", "test"):
+        found.append((("ci", "merge_into"), "there is no [ci.test] to run on the merge"))
     return [*found, *branches.problems(table_at(common, "branches"), names(root))]
 
 

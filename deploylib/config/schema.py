@@ -464,12 +464,11 @@ class GivenContract:
 class CiTest:
     """The tests that a CI system runs on every push: *commands*, lines of bash, in a container of *image*.
 
-    `needs` names `[dependencies.*]`, started beside it under their own names. What lies in `reports/` afterwards is kept:
-    `junit.xml` and, by Cobertura, `coverage.xml` are shown. For a merge test the image has git, and Python 3.11 or later.
+    `needs` names `[dependencies.*]`, started beside it under their own names. What lies in `reports/` afterwards is
+    kept; `junit.xml` and, by Cobertura, `coverage.xml` are shown. For a merge test it needs git and Python 3.11.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    __test__: ClassVar[bool] = False
 
     image: Text
     commands: Annotated[tuple[Text, ...], Field(min_length=1)]

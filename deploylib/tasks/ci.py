@@ -1,4 +1,4 @@
-"""What a CI job asks: which environment its branch is deployed to, whether its commit passes once it is merged."""
+"""The files of CI systems; and what their jobs ask: which environment, does the commit pass once it is merged."""
 
 from __future__ import annotations
 
@@ -25,6 +25,30 @@ def environment(c: Context, output: str = "text") -> None:
         lines.write({"event": "Environment", "environment": name, **asdict(lineage.trigger(root(c)))})
     else:
         print(name)
+
+
+@task(
+    name="render",
+    help={
+        "provider": "circleci, gitlab, github or codebuild",
+        "out": "the file (else the one that the CI system reads)",
+        "check": "exit 9 when the file is out of date; write nothing",
+    },
+)
+@command
+def render(c: Context, provider: str = "", out: str = "", check: bool = False) -> None:
+    """Write the file of a CI system."""
+    from pathlib import Path
+
+    from deploylib import ci, config, report
+
+    chosen = ci.of(provider)
+    file = Path(out).resolve() if out else root(c) / chosen.file
+    text = ci.render(ci.pipeline(tuple(config.load(root(c), name) for name in config.names(root(c)))), provider)
+    if check:
+        ci.check(file, text, command=chosen.command)
+    changed = not check and ci.write(file, text)
+    report.say(f"{out or chosen.file} {'written' if changed else 'is up to date'}")
 
 
 @task(

@@ -1,0 +1,200 @@
+"""A pipeline in the words of each CI system: one template for each, and the file that it is written to."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from deploylib import branches
+from deploylib.ci import codebuild, model
+from deploylib.errors import ConfigError, OutdatedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deploylib.ci.model import Pipeline
+
+TEMPLATES = Path(__file__).parent / "templates"
+PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(:[A-Za-z0-9_.-]+)?", re.ASCII)
+BARE = re.compile(r"([A-Za-z]|\.[a-z]+/).*", re.ASCII)
+RUNNERS = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}  # GitHub's, by platform of the images
+WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})  # YAML's own, in any case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A CI system: what we call it, and the file that it reads."""
+
+    name: str
+    file: str
+
+    @property
+    def command(self) -> str:
+        """The command that writes the file."""
+        return f"inv ci.render --provider {self.name}"
+
+
+PROVIDERS = {
+    one.name: one
+    for one in (
+        Provider(name="circleci", file=".circleci/config.yml"),
+        Provider(name="gitlab", file=".gitlab-ci.yml"),
+        Provider(name="github", file=".github/workflows/deploy.yml"),
+        Provider(name="codebuild", file="buildspec.yml"),
+    )
+}
+
+
+def of(name: str) -> Provider:
+    """Return the CI system called *name*; raise `ConfigError` with those that there are."""
+    if name in PROVIDERS:
+        return PROVIDERS[name]
+    known, given = ", ".join(PROVIDERS), f"no CI system {name!r}; there are" if name else "which CI system? There are"
+    raise ConfigError(f"{given} {known}", hint=next(iter(PROVIDERS.values())).command)
+
+
+def render(pipeline: Pipeline, name: str) -> str:
+    """Return the file of the CI system *name*: the same text for the same pipeline.
+
+    Raises `ConfigError` where that system cannot do what the configuration asks for.
+    """
+    provider = of(name)
+    if provider.name == "github":
+        _refuse_commands(pipeline)
+    steps = codebuild.steps(pipeline) if provider.name == "codebuild" else None
+    text = (
+        _templates()
+        .get_template(f"{name}.yml.j2")
+        .render(
+            pipeline=pipeline,
+            provider=provider,
+            steps=steps,
+            install=model.INSTALL,
+            clean=model.CLEAN,
+            which=model.WHICH,
+            python=model.PYTHON,
+            requirements=model.REQUIREMENTS,
+            reports=model.REPORTS,
+            runner=RUNNERS[pipeline.platform],
+            arm=pipeline.platform == "linux/arm64",
+        )
+    )
+    return text.rstrip() + "\n"
+
+
+def write(file: Path, text: str) -> bool:
+    """Write *text* into *file* unless it is there already; return whether anything was written."""
+    if _content(file) == text:
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return True
+
+
+def check(file: Path, text: str, *, command: str) -> None:
+    """Raise `OutdatedError` when *file* is not what *command* would write."""
+    if _content(file) != text:
+        raise OutdatedError(f"{file.name} {'is out of date' if file.is_file() else 'is not there'}", hint=command)
+
+
+def _content(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def _refuse_commands(pipeline: Pipeline) -> None:
+    """GitHub starts services with the command of their image, and with no other."""
+    for one in pipeline.test.services if pipeline.test else ():
+        if one.command:
+            raise ConfigError(
+                f"GitHub gives a service no command, but dependencies.{one.name} has one",
+                hint=f"leave {one.name} out of ci.test.needs, or put the command into an image of its own",
+            )
+
+
+def _templates() -> jinja2.Environment:
+    """Return the templates; their marks are none that YAML, bash or a CI system use."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<[",
+        variable_end_string="]>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701  # YAML is no HTML
+    )
+    made.filters |= {
+        "scalar": scalar,
+        "text": text,
+        "block": block,
+        "argument": argument,
+        "expression": expression,
+        "circleci": circleci,
+        "circleci_branch": circleci_branch,
+        "gitlab_branch": gitlab_branch,
+    }
+    return made
+
+
+def text(value: str) -> str:
+    """Return *value* as a quoted scalar of YAML: as it is between single quotes, else as JSON, which is YAML too."""
+    if '"' in value and "'" not in value and value.isprintable():
+        return f"'{value}'"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def scalar(value: str) -> str:
+    """Return *value* as a scalar of YAML, without quotes where nobody could take it for something else."""
+    return value if PLAIN.fullmatch(value) and value.lower() not in WORDS else text(value)
+
+
+def block(lines: Iterable[str] | str, indent: int) -> str:
+    """Return *lines* as a scalar of YAML; several of them, or what needs quotes, as a block *indent* deep."""
+    body = (lines if isinstance(lines, str) else "\n".join(lines)).strip("\n")
+    if BARE.fullmatch(body) and not re.search(r": |#|:$", body) and body.lower() not in WORDS:
+        return body
+    return "|\n" + "\n".join(" " * indent + line if line else "" for line in body.split("\n"))
+
+
+def argument(value: str) -> str:
+    """Return *value* as one argument of the options that Docker gets from GitHub."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def expression(value: str) -> str:
+    """Return *value* as a string in an expression of GitHub."""
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def circleci(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return *lines* with `<<`, which begins a parameter there, as itself."""
+    return tuple(line.replace("<<", "\\<<") for line in lines)
+
+
+def circleci_branch(pattern: str) -> str:
+    """Return a pattern of `[branches]` as a filter there: a name, or an expression that the whole name matches."""
+    return f"/{_expression(pattern)}/" if branches.STAR in pattern else pattern
+
+
+def gitlab_branch(pattern: str) -> str:
+    """Return a pattern of `[branches]` as a condition there, in YAML."""
+    if branches.STAR not in pattern:
+        return text(f'$CI_COMMIT_BRANCH == "{pattern}"')
+    return text(f"$CI_COMMIT_BRANCH =~ /^{_expression(pattern)}$/")
+
+
+def _expression(pattern: str) -> str:
+    return branches.expression(pattern).replace("/", "\\/")
