@@ -34,7 +34,7 @@ gc.set_threshold(100_000)
 atexit.register(gc.freeze)
 
 namespace = Collection(
-    *(plan.plan, release.deploy, release.rollback, release.watch, release.refresh, release.scale),
+    *(plan.plan, release.deploy, release.rollback, release.watch, release.refresh, release.scale, release.continue_),
     *(adopt.init, verify.verify, overview.status, overview.history),
     *(upkeep.tasks, upkeep.logs, upkeep.run_, upkeep.exec_),
 )

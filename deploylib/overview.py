@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from deploylib.lease import Holder
     from deploylib.ledger import Entry
     from deploylib.plan import Live, LiveService
+    from deploylib.strategies import Strategy
 
     Task = Mapping[str, Any]
 
@@ -95,6 +96,7 @@ class ServiceStatus:
     drift: str
     template: str
     waits: tuple[str, ...]
+    strategy: Strategy = "rolling"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +335,7 @@ def _service(live: LiveService, seen: Seen, now: float) -> ServiceStatus:
         drift=_drift(live.revision, seen.recent, lambda entry: entry.services.get(live.key, "")),
         template=known.template,
         waits=known.waits if known.released else (),
+        strategy=live.strategy,
     )
 
 

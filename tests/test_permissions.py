@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from deploylib import aws, config, contract, events, ledger, observe, permissions, plan, release, schedules, verify
+from deploylib import (
+    aws,
+    bluegreen,
+    config,
+    contract,
+    events,
+    ledger,
+    observe,
+    permissions,
+    plan,
+    release,
+    schedules,
+    verify,
+)
+from deploylib.bluegreen import continuing
 from deploylib.errors import AwsError, DeployError, MigrationError, OutdatedError
 from deploylib.images import login, promotion, supplies
 from deploylib.localaws.extension.authorization import Where
@@ -38,11 +53,16 @@ ROLES = [
     for role in ("execution", "task")
 ]
 TOKEN, SETTING = "/guestbook/npm", "/guestbook/stg/settings/SECRET_KEY"
+CODEDEPLOY = f"arn:aws:codedeploy:{worlds.REGION}:{worlds.ACCOUNT_ID}"
+BY_CODEDEPLOY = {"web": config.ServiceRelease(strategy="codedeploy")}
 GIVEN = {
     "task_roles": ROLES,
     "build_parameters": [f"arn:aws:ssm:{worlds.REGION}:{worlds.ACCOUNT_ID}:parameter{TOKEN}"],
     "schedules": [f"arn:aws:scheduler:{worlds.REGION}:{worlds.ACCOUNT_ID}:schedule/default/{worlds.CLEANUP.name}"],
     "scheduler_roles": [f"arn:aws:iam::{worlds.ACCOUNT_ID}:role/starter"],
+    "deployment_groups": [f"{CODEDEPLOY}:deploymentgroup:{worlds.APP}/web"],
+    "applications": [f"{CODEDEPLOY}:application:{worlds.APP}"],
+    "deployments": ["*"],
 }
 # Only the registry itself asks for these: tests/localaws/extension/test_e2e_access.py takes them away one by one.
 OF_THE_REGISTRY = {
@@ -162,6 +182,24 @@ def a_look_before_anything_is_built(world: World) -> Iterator[str]:
     yield from verify.notices(verify.quick(world.account, environment, live))
 
 
+def a_service_under_codedeploy(world: World) -> Iterator[str]:
+    """Release one, then let a second deployment go on, and stop it."""
+    spec = replace(worlds.SERVICES[0], codedeploy=True)
+    made, environment = worlds.world(spec), worlds.environment(services=BY_CODEDEPLOY, migration=None)
+    assert world.aws.ecs.policy
+    made.aws.restrict(world.aws.ecs.policy)
+    yield from a_release(made, environment)
+    made.aws.codedeploy.groups["web"].ready_wait_seconds = 600.0
+    service = made.contract.services["web"]
+    revision = observe.live(made.account, made.contract).services[0].revision
+    move = bluegreen.Move(key="web", cluster=made.cluster, service=service, revision=revision, previous=revision)
+    target = bluegreen.start(made.account, move)
+    made.clock.advance_until(lambda: made.aws.codedeploy.newest.status == "Ready")
+    for one in continuing.look(made.account, environment):
+        continuing.go_on(made.account, one)
+    bluegreen.stop(made.account, target.deployment)
+
+
 SCENARIOS: dict[str, Callable[[World], Iterator[str]]] = {
     "elasticloadbalancing:DescribeTargetGroups": a_look_before_anything_is_built,
     "logs:DescribeLogGroups": a_look_before_anything_is_built,
@@ -173,6 +211,9 @@ SCENARIOS: dict[str, Callable[[World], Iterator[str]]] = {
     "dynamodb:GetItem": a_release_taken_elsewhere,
     "MoveSchedules": a_scheduled_task_that_follows,
     "HandOverSchedulerRoles": a_scheduled_task_that_follows,
+    "MoveByCodeDeploy": a_service_under_codedeploy,
+    "RegisterAppSpecs": a_service_under_codedeploy,
+    "FollowCodeDeploy": a_service_under_codedeploy,
 }
 
 

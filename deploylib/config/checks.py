@@ -36,6 +36,7 @@ def contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str, 
     found += _dependents(merged)
     found += _unfit_tests(root, merged)
     found += _migration_target(table_at(merged, "migration"), services, "contract" if given else "terraform")
+    found += _strategies(merged)
     found += _unfit_hooks(root, table_at(merged, "hooks"))
     found += _addresses(merged.get("notifications", ()))
     path = table_at(merged, "app").get("path")
@@ -163,7 +164,7 @@ def _own_images(source: str, merged: Mapping[str, Any], theirs: Mapping[str, Any
 
 def _made_of(images: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of `[images]` changes an image; an environment may name and keep them as it likes."""
-    return {key: value for key, value in images.items() if key not in {"tags", "keep", "cache"}}
+    return {key: value for key, value in images.items() if key not in {"tags", "keep", "cache", "engine"}}
 
 
 def _bound_images(source: str, merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
@@ -229,6 +230,19 @@ def _migration_target(
     if container not in table_at(services, service, "containers"):
         return [(("migration", "container"), f"service {service!r} has no container {container!r}")]
     return []
+
+
+def _strategies(merged: Mapping[str, Any]) -> Iterator[Found]:
+    """Yield the services that the release and Terraform have moved by different means."""
+    made = table_at(merged, "terraform", "services")
+    if table_at(merged, "contract"):
+        return
+    for key in {**made, **table_at(merged, "services")}:
+        wanted = table_at(merged, "services", key).get("strategy", "ecs")
+        has = bool(table_at(made, key).get("codedeploy") is not None)
+        if wanted in ("ecs", "codedeploy") and has != (wanted == "codedeploy"):
+            what = f"[terraform.services.{key}.codedeploy] is {'there' if has else 'missing'}"
+            yield ("services", key, "strategy"), f"is {wanted!r}, but {what}"
 
 
 def _unfit_hooks(root: Path, hooks: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:

@@ -67,7 +67,8 @@ class PlannedLimit:
 class PlannedService:
     """What happens to one service. `desired_count` is set by its first release, and where it starts from zero.
 
-    `desired` and `running` are the counts as they are now; `revision` is one that is there already.
+    `desired` and `running` are the counts as they are now; `revision` is one that is there already; `strategy` is how
+    the live service moves.
     """
 
     service: str
@@ -84,6 +85,7 @@ class PlannedService:
     running: int = 0
     after: tuple[str, ...] = ()
     limit: PlannedLimit | None = None
+    strategy: Literal["rolling", "codedeploy", "blue/green", "linear", "canary"] = "rolling"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +241,7 @@ def _service(service: ServicePlan) -> PlannedService:
         running=service.running,
         after=service.after,
         limit=PlannedLimit(seconds=service.limit.seconds, why=service.limit.why) if service.limit else None,
+        strategy=service.strategy,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from deploylib import strategies
 from deploylib.report import lines
 from deploylib.report.console import cleaned, elapsed, results, show
 from deploylib.report.tables import table
@@ -98,7 +99,7 @@ def _row(service: ServiceStatus) -> tuple[str, ...]:
         service.commit[:SHORT_COMMIT],
         str(service.release or ""),
         age(service.age_seconds) if service.since else "",
-        service.state,
+        ", ".join(filter(None, (service.state, strategies.WORDS[service.strategy]))),
     )
 
 

@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from deploylib import strategies
 from deploylib.report import lines
 from deploylib.report.console import cleaned, elapsed, results, shortened, show
 from deploylib.report.documents import planned
@@ -203,7 +204,8 @@ def _expected(service: PlannedService, *, why: bool) -> str:
         return ""
     running = "" if service.desired_count is not None else f"{service.running} of {_tasks(service.desired)} running"
     behind = f"after {', '.join(service.after)}" if service.after else ""
-    return "; ".join(filter(None, (running, behind, _limited(service.limit, why=why) if service.limit else "")))
+    how = strategies.WORDS[service.strategy]
+    return "; ".join(filter(None, (how, running, behind, _limited(service.limit, why=why) if service.limit else "")))
 
 
 def _limited(limit: PlannedLimit, *, why: bool) -> str:

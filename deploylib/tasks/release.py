@@ -1,4 +1,4 @@
-"""What changes what runs: deploy, rollback, watch, refresh, scale."""
+"""What changes what runs: deploy, rollback, watch, refresh, scale, continue."""
 
 from __future__ import annotations
 
@@ -197,6 +197,24 @@ def scale(
         return
     report.confirmed(environment, f"Scale {environment.name}", yes=yes, confirm=confirm)
     report.follow(releases.scale(proposed), output=output)
+
+
+@task(name="continue", help={**ENV, **CONFIRM, "service": "of this one alone (else of all that wait)"})
+@command
+def continue_(c: Context, env: str = "", service: str = "", yes: bool = False, confirm: str = "") -> None:
+    """Let a waiting blue/green deployment go on."""
+    from deploylib import aws, report
+    from deploylib.bluegreen import continuing
+
+    environment = load(c, env)
+    account = aws.signed_in(environment)
+    waiting = continuing.look(account, environment, service=service)
+    for one in waiting:
+        report.say(f"{one.service}: {one.what}")
+    report.confirmed(environment, f"Let it go on in {environment.name}", yes=yes, confirm=confirm)
+    for one in waiting:
+        continuing.go_on(account, one)
+        report.say(f"{one.service}: goes on")
 
 
 def _waiting(environment: Environment, wait_lock: str) -> Environment:

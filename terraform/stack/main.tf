@@ -16,7 +16,11 @@ locals {
   # Everything that is a task: a service keeps them running, a schedule starts them.
   tasks = merge(var.services, var.scheduled_tasks)
 
-  balanced        = { for name, service in var.services : name => service.load_balancer if service.load_balancer != null }
+  balanced = { for name, service in var.services : name => merge(service.load_balancer, {
+    blue_green = service.load_balancer.blue_green || service.codedeploy != null
+  }) if service.load_balancer != null }
+
+  switched        = { for name, service in var.services : name => service.codedeploy if service.codedeploy != null }
   database_access = { for name, task in local.tasks : name => anytrue([for container in values(task.containers) : container.database]) }
   cache_access    = { for name, task in local.tasks : name => anytrue([for container in values(task.containers) : container.cache]) }
 
@@ -228,6 +232,7 @@ module "deploy_role" {
   account_id           = var.account_id
   region               = var.region
   task_roles           = module.roles.passed_role_arns
+  deployment_groups    = [for group in module.blue_green : { arn = group.deployment_group_arn, application_arn = group.application_arn }]
   schedules            = [for task in module.scheduled_task : { arn = task.arn, role_arn = task.role_arn }]
   build_parameters     = try(var.deploy_role.build_parameters, [])
   trusted_principals   = try(coalescelist(var.deploy_role.trusted_principals, local.job_deploys ? [] : ["arn:${data.aws_partition.this.partition}:iam::${var.account_id}:root"]), [])
@@ -274,14 +279,34 @@ module "service" {
 
   discovery = one([for found in each.value.discovery[*] : { name = each.key, namespace_id = module.service_discovery[0].namespace_id }])
 
+  deployment_controller = each.value.codedeploy == null ? "ECS" : "CODE_DEPLOY"
+
   load_balancer = one([for target in each.value.load_balancer[*] : {
     container            = target.container
     port                 = each.value.containers[target.container].port
     arn                  = module.load_balancer.arn
     target_group         = module.load_balancer.target_groups[each.key]
+    green_target_group   = each.value.codedeploy == null ? null : module.load_balancer.green_target_groups[each.key]
     security_group       = module.load_balancer.security_group
     grace_period_seconds = target.grace_period_seconds
   }])
+}
+
+module "blue_green" {
+  source   = "../modules/blue_green"
+  for_each = local.switched
+
+  name                     = "${local.name}-${each.key}"
+  cluster_arn              = module.cluster.arn
+  service_name             = module.service[each.key].name
+  listener                 = module.load_balancer.listener
+  test_listener            = module.load_balancer.test_listener
+  target_group_names       = module.load_balancer.target_group_names[each.key]
+  traffic                  = each.value.traffic
+  ready_wait_minutes       = each.value.ready_wait_minutes
+  termination_wait_minutes = each.value.termination_wait_minutes
+  alarms                   = module.service[each.key].deployment_alarms
+  hooks                    = each.value.hooks
 }
 
 module "service_discovery" {
@@ -379,6 +404,17 @@ module "contract" {
         target_groups = compact([module.load_balancer.target_groups[name], lookup(module.load_balancer.green_target_groups, name, "")])
         listener      = module.load_balancer.listener
         test_listener = try(coalesce(module.load_balancer.test_listener), "")
+      }])
+
+      codedeploy = one([for settings in service.codedeploy[*] : {
+        application              = module.blue_green[name].application
+        deployment_group         = module.blue_green[name].deployment_group
+        ready_wait_minutes       = settings.ready_wait_minutes
+        shift_minutes            = module.blue_green[name].shift_minutes
+        termination_wait_minutes = settings.termination_wait_minutes
+        platform_version         = settings.platform_version
+        capacity                 = module.service[name].capacity
+        hooks                    = settings.hooks
       }])
     }
   }

@@ -76,7 +76,8 @@ variable "services" {
     container's `port`; of several services behind it all but one say by `route` what is theirs.
     `settings` names what `inv params.set` keeps for this environment: each becomes a secret of that name. `permissions` and `policies` are what the
     service's own role may do. `discovery` lets `clients` (services, scheduled tasks) connect to the `port` of a container; they are told where by
-    SERVICE_HOST and SERVICE_PORT. modules/task/README.md and modules/service/README.md say what the other keys mean.
+    SERVICE_HOST and SERVICE_PORT. With `codedeploy` CodeDeploy moves the service between two target groups (modules/blue_green/README.md), and
+    `services.NAME.strategy` of the environment says so too. modules/task/README.md and modules/service/README.md say what the other keys mean.
   EOT
   type = map(object({
     cpu                   = optional(number, 256)
@@ -98,6 +99,18 @@ variable "services" {
       errors_per_minute       = optional(number)
       alarms                  = optional(list(string), [])
     }), {})
+
+    codedeploy = optional(object({
+      traffic = optional(object({
+        shift            = optional(string, "all-at-once")
+        percent          = optional(number, 10)
+        interval_minutes = optional(number, 1)
+      }), {})
+      ready_wait_minutes       = optional(number, 0)
+      termination_wait_minutes = optional(number, 5)
+      platform_version         = optional(string, "LATEST")
+      hooks                    = optional(map(string), {})
+    }))
 
     capacity = optional(object({
       on_demand_base   = optional(number, 0)
@@ -200,6 +213,11 @@ variable "services" {
   validation {
     condition     = alltrue(flatten([for service in values(var.services) : [for container in values(service.containers) : !(service.execute_command && container.read_only_root)]]))
     error_message = "execute_command needs to write into the containers, so that none of them may have read_only_root; look at: ${join(", ", [for name, service in var.services : name if service.execute_command])}."
+  }
+
+  validation {
+    condition     = alltrue([for service in values(var.services) : service.codedeploy == null || service.load_balancer != null])
+    error_message = "CodeDeploy switches a load balancer, and there is none before: ${join(", ", [for name, service in var.services : name if service.codedeploy != null && service.load_balancer == null])}."
   }
 
   validation {

@@ -142,6 +142,17 @@ def _scheduler(operation: str, request: Request, where: Where) -> Iterator[Check
         yield Check(action="iam:PassRole", resource=str(role), keys={"iam:PassedToService": SCHEDULER})
 
 
+def _codedeploy(operation: str, request: Request, where: Where) -> Iterator[Check]:
+    """Ask about a deployment group; whoever makes a deployment registers its revision, and names how traffic moves."""
+    application, group = request.get("applicationName"), request.get("deploymentGroupName")
+    named = f"deploymentgroup:{application}/{group}"
+    yield Check(action=f"codedeploy:{operation}", resource=where.arn("codedeploy", named) if group else EVERYTHING)
+    if operation == "CreateDeployment":
+        for action in ("GetApplicationRevision", "RegisterApplicationRevision"):
+            yield Check(action=f"codedeploy:{action}", resource=where.arn("codedeploy", f"application:{application}"))
+        yield Check(action="codedeploy:GetDeploymentConfig", resource=where.arn("codedeploy", "deploymentconfig:any"))
+
+
 def _elbv2(operation: str, _: Request, __: Where) -> Iterator[Check]:
     """Ask about nothing in particular: of what only reads, IAM knows no resource here."""
     yield Check(action=f"elasticloadbalancing:{operation}")
@@ -155,4 +166,5 @@ SERVICES: Mapping[str, Callable[[str, Request, Where], Iterator[Check]]] = {
     "dynamodb": _dynamodb,
     "scheduler": _scheduler,
     "elbv2": _elbv2,
+    "codedeploy": _codedeploy,
 }

@@ -57,6 +57,7 @@ variable "services" {
   description = <<-EOT
     Services by their short name. `load_balancer` is what a deployment that swaps target groups needs: the container and port that get the requests, the
     target groups (the live one first), the listener that users come in by, and the one to test on.
+    `codedeploy` is where CodeDeploy moves the service, how long it waits by itself, and what its AppSpec says beside that.
   EOT
   type = map(object({
     name             = string
@@ -74,6 +75,16 @@ variable "services" {
       target_groups = list(string)
       listener      = string
       test_listener = optional(string, "")
+    }))
+    codedeploy = optional(object({
+      application              = string
+      deployment_group         = string
+      ready_wait_minutes       = number
+      shift_minutes            = number
+      termination_wait_minutes = number
+      platform_version         = string
+      capacity                 = list(object({ provider = string, base = number, weight = number }))
+      hooks                    = map(string)
     }))
   }))
 }

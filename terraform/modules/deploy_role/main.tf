@@ -29,6 +29,10 @@ locals {
     task_roles       = var.task_roles
     schedules        = var.schedules[*].arn
     scheduler_roles  = var.schedules[*].role_arn
+
+    deployment_groups = var.deployment_groups[*].arn
+    applications      = var.deployment_groups[*].application_arn
+    deployments       = length(var.deployment_groups) == 0 ? [] : ["*"]
   }
 
   resources = { for name, scope in local.permissions.scopes : name => try(scope.resources, local.given[name]) }

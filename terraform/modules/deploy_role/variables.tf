@@ -60,6 +60,13 @@ variable "schedules" {
   }
 }
 
+variable "deployment_groups" {
+  description = "The deployment groups of services that CodeDeploy moves, each with its application."
+  type        = list(object({ arn = string, application_arn = string }))
+  default     = []
+  nullable    = false
+}
+
 variable "build_parameters" {
   description = "Parameters that image builds and log-ins to other registries read, by their ARNs."
   type        = list(string)

@@ -8,6 +8,7 @@ locals {
   # CloudWatch and auto scaling know load balancer and target group by the ends of their ARNs.
   balancer     = one([for balancer in var.load_balancer[*] : join("/", slice(split("/", balancer.arn), 1, 4))])
   target_group = one([for balancer in var.load_balancer[*] : element(split(":", balancer.target_group), 5)])
+  green_group  = try(element(split(":", var.load_balancer.green_target_group), 5), null)
 
   capacity = { for provider, share in {
     FARGATE      = { base = try(var.capacity.on_demand_base, 0), weight = try(var.capacity.on_demand_weight, 0) }
@@ -20,7 +21,8 @@ locals {
     ALBRequestCountPerTarget           = try(var.scaling.requests_per_task, null)
   } : metric => target if target != null }
 
-  alarms = concat(var.deployment.alarms, aws_cloudwatch_metric_alarm.errors[*].alarm_name)
+  alarms  = concat(var.deployment.alarms, aws_cloudwatch_metric_alarm.errors[*].alarm_name, aws_cloudwatch_metric_alarm.green_errors[*].alarm_name)
+  service = one(concat(aws_ecs_service.this[*].name, aws_ecs_service.switched[*].name))
 }
 
 resource "aws_vpc_security_group_ingress_rule" "load_balancer" {
@@ -55,6 +57,27 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   }
 }
 
+# Under CodeDeploy either target group may be the one that serves.
+resource "aws_cloudwatch_metric_alarm" "green_errors" {
+  count = var.deployment.errors_per_minute == null || local.green_group == null ? 0 : 1
+
+  alarm_name          = "${var.name}-deployment-green-errors"
+  alarm_description   = "${var.name} answers with 5xx: a rollout goes back"
+  namespace           = "AWS/ApplicationELB"
+  metric_name         = "HTTPCode_Target_5XX_Count"
+  statistic           = "Sum"
+  period              = 60
+  evaluation_periods  = 1
+  threshold           = var.deployment.errors_per_minute
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+
+  dimensions = {
+    LoadBalancer = local.balancer
+    TargetGroup  = local.green_group
+  }
+}
+
 resource "aws_service_discovery_service" "this" {
   count = var.discovery == null ? 0 : 1
 
@@ -79,6 +102,8 @@ resource "aws_service_discovery_service" "this" {
 }
 
 resource "aws_ecs_service" "this" {
+  count = var.deployment_controller == "ECS" ? 1 : 0
+
   name                               = var.name
   cluster                            = var.cluster_arn
   launch_type                        = var.capacity == null ? "FARGATE" : null
@@ -146,12 +171,71 @@ resource "aws_ecs_service" "this" {
   }
 }
 
+# The same under CodeDeploy, which swaps the target groups and refuses to everybody else what a task set says. Who is in charge cannot be
+# changed in place, and `lifecycle` takes no variables: hence two resources.
+resource "aws_ecs_service" "switched" {
+  count = var.deployment_controller == "ECS" ? 0 : 1
+
+  name                              = var.name
+  cluster                           = var.cluster_arn
+  launch_type                       = var.capacity == null ? "FARGATE" : null
+  task_definition                   = var.template_arn # until the first deploy
+  desired_count                     = 0                # there is no image yet: the first deploy raises it
+  health_check_grace_period_seconds = one(var.load_balancer[*].grace_period_seconds)
+  enable_execute_command            = var.execute_command
+  propagate_tags                    = "SERVICE"
+  wait_for_steady_state             = false
+
+  deployment_controller {
+    type = var.deployment_controller
+  }
+
+  network_configuration {
+    subnets          = var.subnets
+    security_groups  = [var.security_group]
+    assign_public_ip = var.assign_public_ip
+  }
+
+  dynamic "capacity_provider_strategy" {
+    for_each = local.capacity
+
+    content {
+      capacity_provider = capacity_provider_strategy.key
+      base              = capacity_provider_strategy.value.base
+      weight            = capacity_provider_strategy.value.weight
+    }
+  }
+
+  dynamic "load_balancer" {
+    for_each = var.load_balancer[*]
+
+    content {
+      container_name   = load_balancer.value.container
+      container_port   = load_balancer.value.port
+      target_group_arn = load_balancer.value.target_group
+    }
+  }
+
+  dynamic "service_registries" {
+    for_each = aws_service_discovery_service.this
+
+    content {
+      registry_arn = service_registries.value.arn
+    }
+  }
+
+  lifecycle {
+    # A deployment's, which brings network and capacity too (its AppSpec, from the contract); and the auto scaling's count.
+    ignore_changes = [task_definition, desired_count, load_balancer, network_configuration, capacity_provider_strategy, platform_version]
+  }
+}
+
 # With no task there is nothing to measure: before the first deploy nothing is scaled.
 resource "aws_appautoscaling_target" "this" {
   count = var.scaling == null ? 0 : 1
 
   service_namespace  = "ecs"
-  resource_id        = "service/${local.cluster}/${aws_ecs_service.this.name}"
+  resource_id        = "service/${local.cluster}/${local.service}"
   scalable_dimension = "ecs:service:DesiredCount"
   min_capacity       = var.scaling.minimum
   max_capacity       = var.scaling.maximum

@@ -1,6 +1,6 @@
 output "name" {
   description = "The service."
-  value       = aws_ecs_service.this.name
+  value       = local.service
 }
 
 output "discovery_arn" {
@@ -11,4 +11,9 @@ output "discovery_arn" {
 output "deployment_alarms" {
   description = "Alarms that end a rollout, by name."
   value       = local.alarms
+}
+
+output "capacity" {
+  description = "How its tasks are divided between the capacity providers; empty when all are on demand."
+  value       = [for provider, share in local.capacity : { provider = provider, base = share.base, weight = share.weight }]
 }

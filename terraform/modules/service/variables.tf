@@ -39,12 +39,13 @@ variable "assign_public_ip" {
 }
 
 variable "load_balancer" {
-  description = "Which container gets the load balancer's requests, on which port: `arn` is the load balancer's, `target_group` the target group's."
+  description = "Which container gets the load balancer's requests, on which port: `arn` is the load balancer's, `target_group` the target group's; `green_target_group` is the other one, where deployments swap two."
   type = object({
     container            = string
     port                 = number
     arn                  = string
     target_group         = string
+    green_target_group   = optional(string)
     security_group       = string
     grace_period_seconds = number
   })
@@ -88,6 +89,23 @@ variable "deployment" {
   validation {
     condition     = var.deployment.errors_per_minute == null || var.load_balancer != null
     error_message = "errors_per_minute is counted by the load balancer, and there is none before ${var.name}."
+  }
+}
+
+variable "deployment_controller" {
+  description = "Who gives the service a new revision: ECS, or CODE_DEPLOY. AWS wants a new service for another one: decide it before the first deploy."
+  type        = string
+  default     = "ECS"
+  nullable    = false
+
+  validation {
+    condition     = contains(["ECS", "CODE_DEPLOY"], var.deployment_controller)
+    error_message = "deployment_controller must be ECS or CODE_DEPLOY; it is ${var.deployment_controller}."
+  }
+
+  validation {
+    condition     = var.deployment_controller == "ECS" || try(var.load_balancer.green_target_group, null) != null
+    error_message = "CodeDeploy swaps two target groups, and ${var.name} has no second one."
   }
 }
 

@@ -176,3 +176,50 @@ run "all_of_it_comes_together" {
     error_message = "alarms are told"
   }
 }
+
+run "a_service_under_codedeploy_has_two_groups_a_deployment_group_and_says_so_in_the_contract" {
+  variables {
+    load_balancer = { test_listener = { clients = ["203.0.113.0/24"] } }
+
+    services = {
+      web = {
+        capacity      = { on_demand_base = 1, spot_weight = 3 }
+        codedeploy    = { traffic = { shift = "canary", percent = 20, interval_minutes = 5 }, ready_wait_minutes = 30 }
+        deployment    = { errors_per_minute = 5 }
+        load_balancer = { container = "app" }
+        containers    = { app = { role = "web", port = 80 } }
+      }
+
+      job = { containers = { worker = { role = "job" } } }
+    }
+  }
+
+  assert {
+    condition     = module.load_balancer.target_group_names == { web = ["shop-stg-web-80", "shop-stg-web-80-g"] }
+    error_message = "CodeDeploy alone is enough for a second target group"
+  }
+
+  assert {
+    condition     = module.blue_green["web"].shift_minutes == 5 && keys(module.blue_green) == ["web"]
+    error_message = "only web is CodeDeploy's"
+  }
+
+  assert {
+    condition = module.contract.document.services.web.codedeploy == {
+      application              = "shop-stg-web"
+      deployment_group         = "shop-stg-web"
+      ready_wait_minutes       = 30
+      shift_minutes            = 5
+      termination_wait_minutes = 5
+      platform_version         = "LATEST"
+      capacity                 = [{ provider = "FARGATE", base = 1, weight = 1 }, { provider = "FARGATE_SPOT", base = 0, weight = 3 }]
+      hooks                    = {}
+    }
+    error_message = "a deploy learns all of it: ${jsonencode(module.contract.document.services.web)}"
+  }
+
+  assert {
+    condition     = !contains(keys(module.contract.document.services.job), "codedeploy")
+    error_message = "a rolling service has no such key"
+  }
+}

@@ -30,7 +30,7 @@ run "the_policy_names_this_environment_and_nothing_else" {
   }
 
   assert {
-    condition     = [for one in output.statements : one.Sid if contains(one.Resource, "*")] == ["SignInToRegistry", "ReadTaskDefinitions", "Register", "FindTasks"]
+    condition     = [for one in output.statements : one.Sid if contains(one.Resource, "*")] == ["SignInToRegistry", "ReadTaskDefinitions", "Register", "FindTasks", "KnowTargets", "KnowLogGroups"]
     error_message = "`*` stands only where IAM knows no resource"
   }
 
@@ -263,4 +263,25 @@ run "a_boundary_that_is_a_role_is_refused" {
   command = plan
   variables { permissions_boundary = "arn:aws:iam::111111111111:role/boundary" }
   expect_failures = [var.permissions_boundary]
+}
+
+run "services_under_codedeploy_are_moved_by_their_groups" {
+  command = apply
+
+  variables {
+    deployment_groups = [{
+      arn             = "arn:aws:codedeploy:ap-northeast-1:111111111111:deploymentgroup:shop-stg-web/shop-stg-web"
+      application_arn = "arn:aws:codedeploy:ap-northeast-1:111111111111:application:shop-stg-web"
+    }]
+  }
+
+  assert {
+    condition     = [for one in output.statements : one.Resource if one.Sid == "MoveByCodeDeploy"] == [["arn:aws:codedeploy:ap-northeast-1:111111111111:deploymentgroup:shop-stg-web/shop-stg-web"]]
+    error_message = "deployments are made in this group only"
+  }
+
+  assert {
+    condition     = length([for one in output.statements : one if one.Sid == "FollowCodeDeploy"]) == 1
+    error_message = "and followed"
+  }
 }

@@ -228,3 +228,17 @@ run "a_host_name_with_a_dot_is_refused" {
 
   expect_failures = [var.discovery]
 }
+
+run "codedeploy_without_a_second_target_group_is_refused" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    deployment_controller = "CODE_DEPLOY"
+  }
+
+  expect_failures = [var.deployment_controller]
+}

@@ -26,17 +26,17 @@ run "a_service_stands_on_its_template_without_tasks_until_the_first_deploy" {
   command = apply
 
   assert {
-    condition     = aws_ecs_service.this.desired_count == 0 && aws_ecs_service.this.task_definition == var.template_arn
+    condition     = aws_ecs_service.this[0].desired_count == 0 && aws_ecs_service.this[0].task_definition == var.template_arn
     error_message = "before the first deploy there is no image, so no task"
   }
 
   assert {
-    condition     = aws_ecs_service.this.deployment_circuit_breaker[0].enable && aws_ecs_service.this.deployment_circuit_breaker[0].rollback
+    condition     = aws_ecs_service.this[0].deployment_circuit_breaker[0].enable && aws_ecs_service.this[0].deployment_circuit_breaker[0].rollback
     error_message = "a failing rollout is rolled back by ECS"
   }
 
   assert {
-    condition     = one(aws_ecs_service.this.load_balancer).container_port == 80 && aws_ecs_service.this.health_check_grace_period_seconds == 30
+    condition     = one(aws_ecs_service.this[0].load_balancer).container_port == 80 && aws_ecs_service.this[0].health_check_grace_period_seconds == 30
     error_message = "requests go to the container's own port"
   }
 
@@ -46,12 +46,12 @@ run "a_service_stands_on_its_template_without_tasks_until_the_first_deploy" {
   }
 
   assert {
-    condition     = aws_ecs_service.this.launch_type == "FARGATE" && length(aws_ecs_service.this.capacity_provider_strategy) == 0 && !coalesce(aws_ecs_service.this.force_new_deployment, false)
+    condition     = aws_ecs_service.this[0].launch_type == "FARGATE" && length(aws_ecs_service.this[0].capacity_provider_strategy) == 0 && !coalesce(aws_ecs_service.this[0].force_new_deployment, false)
     error_message = "tasks are on demand, and a change of the service rolls nothing out by itself"
   }
 
   assert {
-    condition     = length(aws_ecs_service.this.alarms) == 0 && length(aws_cloudwatch_metric_alarm.errors) == 0 && length(aws_appautoscaling_target.this) == 0 && length(aws_service_discovery_service.this) == 0 && !aws_ecs_service.this.enable_execute_command
+    condition     = length(aws_ecs_service.this[0].alarms) == 0 && length(aws_cloudwatch_metric_alarm.errors) == 0 && length(aws_appautoscaling_target.this) == 0 && length(aws_service_discovery_service.this) == 0 && !aws_ecs_service.this[0].enable_execute_command
     error_message = "nothing else is there until it is asked for"
   }
 }
@@ -64,7 +64,7 @@ run "a_worker_needs_no_load_balancer" {
   }
 
   assert {
-    condition     = length(aws_ecs_service.this.load_balancer) == 0 && length(aws_vpc_security_group_ingress_rule.load_balancer) == 0
+    condition     = length(aws_ecs_service.this[0].load_balancer) == 0 && length(aws_vpc_security_group_ingress_rule.load_balancer) == 0
     error_message = "nothing comes in"
   }
 }
@@ -81,7 +81,7 @@ run "a_service_of_production_has_alarms_scaling_spot_and_a_name" {
   }
 
   assert {
-    condition     = toset(one(aws_ecs_service.this.alarms).alarm_names) == toset(["shop-stg-orders-stalled", "shop-stg-web-deployment-errors"]) && one(aws_ecs_service.this.alarms).rollback
+    condition     = toset(one(aws_ecs_service.this[0].alarms).alarm_names) == toset(["shop-stg-orders-stalled", "shop-stg-web-deployment-errors"]) && one(aws_ecs_service.this[0].alarms).rollback
     error_message = "an alarm ends a rollout, the service's own and those that were named"
   }
 
@@ -94,7 +94,7 @@ run "a_service_of_production_has_alarms_scaling_spot_and_a_name" {
   }
 
   assert {
-    condition = { for one in aws_ecs_service.this.capacity_provider_strategy : one.capacity_provider => [one.base, one.weight] } == {
+    condition = { for one in aws_ecs_service.this[0].capacity_provider_strategy : one.capacity_provider => [one.base, one.weight] } == {
       FARGATE      = [2, 1]
       FARGATE_SPOT = [0, 3]
     }
@@ -102,7 +102,7 @@ run "a_service_of_production_has_alarms_scaling_spot_and_a_name" {
   }
 
   assert {
-    condition     = aws_ecs_service.this.force_new_deployment
+    condition     = aws_ecs_service.this[0].force_new_deployment
     error_message = "the shares can be changed without a new service"
   }
 
@@ -122,12 +122,12 @@ run "a_service_of_production_has_alarms_scaling_spot_and_a_name" {
   }
 
   assert {
-    condition     = one(aws_ecs_service.this.service_registries).registry_arn == output.discovery_arn && aws_service_discovery_service.this[0].name == "web" && one(one(aws_service_discovery_service.this[0].dns_config).dns_records).ttl == 10
+    condition     = one(aws_ecs_service.this[0].service_registries).registry_arn == output.discovery_arn && aws_service_discovery_service.this[0].name == "web" && one(one(aws_service_discovery_service.this[0].dns_config).dns_records).ttl == 10
     error_message = "its tasks are found by name, and forgotten soon"
   }
 
   assert {
-    condition     = aws_ecs_service.this.enable_execute_command
+    condition     = aws_ecs_service.this[0].enable_execute_command
     error_message = "a shell can be opened"
   }
 }
@@ -141,12 +141,49 @@ run "spot_alone_needs_no_on_demand_share" {
   }
 
   assert {
-    condition     = [for one in aws_ecs_service.this.capacity_provider_strategy : one.capacity_provider] == ["FARGATE_SPOT"]
+    condition     = [for one in aws_ecs_service.this[0].capacity_provider_strategy : one.capacity_provider] == ["FARGATE_SPOT"]
     error_message = "a provider that gets nothing is not named"
   }
 
   assert {
     condition     = keys(aws_appautoscaling_policy.this) == ["ECSServiceAverageMemoryUtilization"]
     error_message = "what was not asked for is not scaled by"
+  }
+}
+
+run "under_codedeploy_nothing_but_the_controller_moves_it" {
+  variables {
+    deployment_controller = "CODE_DEPLOY"
+    deployment            = { errors_per_minute = 5 }
+
+    load_balancer = {
+      container            = "nginx"
+      port                 = 80
+      arn                  = "arn:aws:elasticloadbalancing:ap-northeast-1:111111111111:loadbalancer/app/shop-stg/50dc6c495c0c9188"
+      target_group         = "arn:aws:elasticloadbalancing:ap-northeast-1:111111111111:targetgroup/shop-stg-web-80/73e2d6bc24d8a067"
+      green_target_group   = "arn:aws:elasticloadbalancing:ap-northeast-1:111111111111:targetgroup/shop-stg-web-80-g/73e2d6bc24d8a068"
+      security_group       = "sg-1"
+      grace_period_seconds = 30
+    }
+  }
+
+  assert {
+    condition     = length(aws_ecs_service.this) == 0 && one(aws_ecs_service.switched[0].deployment_controller).type == "CODE_DEPLOY"
+    error_message = "CodeDeploy is in charge"
+  }
+
+  assert {
+    condition     = length(aws_ecs_service.switched[0].deployment_circuit_breaker) == 0 && length(aws_ecs_service.switched[0].alarms) == 0
+    error_message = "ECS refuses a circuit breaker and alarms where CodeDeploy is in charge"
+  }
+
+  assert {
+    condition     = output.deployment_alarms == ["shop-stg-web-deployment-errors", "shop-stg-web-deployment-green-errors"]
+    error_message = "errors of both target groups end a deployment"
+  }
+
+  assert {
+    condition     = output.name == "shop-stg-web"
+    error_message = "it is the service"
   }
 }
