@@ -217,8 +217,7 @@ def _unnoticed(course: Course) -> list[rollout.Target]:
         *(
             rollout.target(waiting[name].key, described, previous=waiting[name].returns_to)
             for name, described in found.items()
-            if described.get("taskDefinition") == course.revisions[waiting[name].key]
-            and waiting[name] not in switched
+            if described.get("taskDefinition") == course.revisions[waiting[name].key] and waiting[name] not in switched
         ),
     ]
 
