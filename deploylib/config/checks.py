@@ -37,6 +37,7 @@ def contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str, 
     found += _unfit_tests(root, merged)
     found += _migration_target(table_at(merged, "migration"), services, "contract" if given else "terraform")
     found += _strategies(merged)
+    found += _unfit_pipeline(merged, table_at(merged, "terraform", "pipeline"))
     found += _unfit_hooks(root, table_at(merged, "hooks"))
     found += _addresses(merged.get("notifications", ()))
     path = table_at(merged, "app").get("path")
@@ -211,6 +212,16 @@ def _other_processor(merged: Mapping[str, Any]) -> list[tuple[tuple[str, ...], s
     if wanted is None or given == wanted:  # the schema has said that it is no platform
         return []
     return [(("terraform", "architecture"), f"should be {wanted!r} for images.platform {platform} (it is {given!r})")]
+
+
+def _unfit_pipeline(merged: Mapping[str, Any], pipeline: Mapping[str, Any]) -> list[Found]:
+    """Return what a pipeline lacks in this environment, which is protected, or never builds."""
+    found: list[Found] = []
+    if pipeline and merged.get("protected") is True and "approval" not in pipeline:
+        found.append((("terraform", "pipeline", "approval"), "is missing: a protected environment asks a person"))
+    if pipeline.get("source") == "git" and merged.get("promote_from"):
+        found.append((("terraform", "pipeline", "source"), "should be 'ecr': with promote_from nothing is built"))
+    return found
 
 
 def _roles(containers: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -372,6 +372,37 @@ module "observability" {
   cache = one([for cache in module.cache : { nodes = cache.nodes, count = var.cache.shards * (1 + var.cache.replicas) }])
 }
 
+# AWS's own way from a push to running tasks, for accounts that have settled for it; the deploys above need nothing of it.
+module "pipeline" {
+  source = "../modules/pipeline"
+  count  = var.pipeline == null ? 0 : 1
+
+  name             = local.name
+  environment      = var.environment
+  account_id       = var.account_id
+  region           = var.region
+  source_type      = var.pipeline.source
+  repository       = var.pipeline.repository
+  images           = var.pipeline.images
+  image_repository = { name = module.registry.name, arn = module.registry.arn, cache_arn = module.registry.cache_arn }
+  cluster_arn      = module.cluster.arn
+  contract         = module.contract.name
+  passed_role_arns = module.roles.passed_role_arns
+  build            = merge(var.pipeline.build, { architecture = var.architecture, build_parameters = concat(var.pipeline.build.build_parameters, try(var.deploy_role.build_parameters, [])) })
+  approval         = var.pipeline.approval
+  notifications    = var.pipeline.notifications
+  artifact_days    = var.pipeline.artifact_days
+
+  services = {
+    for name, service in var.services : name => {
+      service    = module.service[name].name
+      family     = module.task[name].family
+      containers = module.task[name].managed_containers
+      codedeploy = one([for settings in service.codedeploy[*] : { application = module.blue_green[name].application, deployment_group = module.blue_green[name].deployment_group }])
+    }
+  }
+}
+
 module "contract" {
   source = "../modules/contract"
 

@@ -37,3 +37,8 @@ output "deploy_role" {
   description = "Role that releases, for `account.role.arn` of environments/ENV.toml; null when there is none."
   value       = one(module.deploy_role[*].role_arn)
 }
+
+output "pipeline" {
+  description = "The pipeline; null when there is none."
+  value       = one(module.pipeline[*].name)
+}

@@ -444,6 +444,52 @@ variable "deploy_role" {
   default = null
 }
 
+variable "pipeline" {
+  description = <<-EOT
+    CodePipeline, which releases by AWS's own actions (docs/pipelines.md); leave it out for none. `source`: `git`, a push to the branch of `repository`,
+    or `ecr`, a push of `images` that others built. A service with `codedeploy` is moved by it, the others by ECS. `approval` asks a person before
+    anything is deployed. modules/pipeline/README.md says what each key means.
+  EOT
+  type = object({
+    source        = string
+    artifact_days = optional(number, 30)
+
+    repository = object({
+      name           = string
+      branch         = string
+      connection_arn = optional(string)
+    })
+
+    images = optional(object({
+      tags    = map(string)
+      trigger = string
+    }))
+
+    build = optional(object({
+      compute_type     = optional(string, "BUILD_GENERAL1_SMALL")
+      image            = optional(string)
+      buildspec        = optional(string, "buildspec.yml")
+      timeout_minutes  = optional(number, 60)
+      parameters       = optional(map(string), {})
+      build_parameters = optional(list(string), [])
+      policy_arns      = optional(set(string), [])
+      log_days         = optional(number, 30)
+      kms_key_arn      = optional(string)
+    }), {})
+
+    approval = optional(object({
+      message = optional(string, "Deploy?")
+    }))
+
+    notifications = optional(object({
+      emails    = optional(set(string), [])
+      topic_arn = optional(string)
+      states    = optional(set(string), ["FAILED", "SUCCEEDED"])
+    }))
+  })
+  default = null
+}
+
 variable "domain" {
   description = "Host name users type; without one the load balancer's own. With `zone_id` its records and certificate are made; else it needs `certificate_arn`, and a DNS record that leads to the load balancer."
   type        = string

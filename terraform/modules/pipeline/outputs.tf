@@ -17,3 +17,8 @@ output "topic_arn" {
   description = "Where executions are told; null when nobody is."
   value       = local.tell
 }
+
+output "actions" {
+  description = "Who does what: the provider of each action, by STAGE/ACTION."
+  value       = merge([for stage in aws_codepipeline.this.stage : { for action in stage.action : "${stage.name}/${action.name}" => action.provider }]...)
+}

@@ -59,7 +59,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 
 # Under CodeDeploy either target group may be the one that serves.
 resource "aws_cloudwatch_metric_alarm" "green_errors" {
-  count = var.deployment.errors_per_minute == null || local.green_group == null ? 0 : 1
+  count = var.deployment.errors_per_minute == null || var.deployment_controller == "ECS" ? 0 : 1
 
   alarm_name          = "${var.name}-deployment-green-errors"
   alarm_description   = "${var.name} answers with 5xx: a rollout goes back"
