@@ -102,7 +102,7 @@ class Account:
 
     @functools.cached_property
     def s3(self) -> S3Client:
-        """Simple Storage Service, for the Terraform state's bucket."""
+        """Simple Storage Service, for the Terraform state's bucket, and for what is built elsewhere."""
         return self._client("s3")
 
     @functools.cached_property
@@ -129,6 +129,11 @@ class Account:
     def codedeploy(self) -> Any:  # for a few calls, no package of types
         """CodeDeploy, for services that it moves."""
         return self._client("codedeploy")
+
+    @functools.cached_property
+    def codebuild(self) -> Any:  # the same
+        """CodeBuild, for images that are built there."""
+        return self._client("codebuild")
 
     @functools.cached_property
     def ec2(self) -> Any:  # for what `inv verify` asks, no package of types

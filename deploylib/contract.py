@@ -126,6 +126,20 @@ class ServiceContract:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteBuild:
+    """Where images are built with `engine = "codebuild"`: a CodeBuild project, the bucket of its sources.
+
+    `platform` is that of its machines, in Docker's words: `linux/arm64`.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    project: str
+    bucket: str
+    platform: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """Everything that a deploy reads of the infrastructure; keys of a later minor edition are ignored.
 
@@ -145,6 +159,7 @@ class Contract:
     ledger: str
     cache_repository: str = ""
     url: str = ""
+    remote_build: RemoteBuild | None = None
     scheduled_tasks: Mapping[str, ScheduledTask] = field(default_factory=dict)
 
     @property

@@ -192,6 +192,7 @@ class Retention:
 class Images:
     """Every image of the app. Compiled languages leave `base` out.
 
+    `engine` is who builds: this machine, or a CodeBuild project of the account.
     `settings` are values for the templates, the same in every environment. `cache` keeps BuildKit's layers in ECR;
     `sbom` and `provenance` attach attestations. The last three count where the engine has buildx.
     """
@@ -200,6 +201,7 @@ class Images:
 
     roles: Annotated[Mapping[Name, RoleImage], Field(min_length=1)]
     base: BaseImage | None = None
+    engine: Literal["local", "codebuild"] = "local"
     platform: Annotated[str, Field(pattern=r"^linux/(amd64|arm64)$")] = "linux/amd64"
     settings: Mapping[str, str | int | bool | tuple[str | int, ...]] = field(default_factory=dict)
     tags: Tags = field(default_factory=Tags)

@@ -17,7 +17,19 @@ from typing import TYPE_CHECKING
 from deploylib import aws, contract
 from deploylib.errors import AwsError, ImageError
 from deploylib.events import Event, Noticed, Tagged
-from deploylib.images import building, copying, docker, login, places, planning, registry, stock, supplies, upstream
+from deploylib.images import (
+    builders,
+    building,
+    copying,
+    docker,
+    login,
+    places,
+    planning,
+    registry,
+    stock,
+    supplies,
+    upstream,
+)
 from deploylib.images.recipe import BASE, base_recipe
 
 if TYPE_CHECKING:
@@ -152,16 +164,18 @@ class _Refresh:
         plan = planning.plan_image(self.recipe, {})
         if self.recipe.ingredients.refreshed:
             plan = replace(plan, reason="nothing changed, but it was asked for (--force)")
-        digests = yield from building.carry_out(
-            self.places[0].account,
-            found.repository,
-            (self.recipe,),
-            (plan,),
-            clock=self.clock,
-            wished=supplies.wishes(environment, found.cache_repository),
-            connect=self.outside.connect,
-            use_cache=not force,
-        )
+        account = self.places[0].account
+        with builders.opened(account, environment, found, connect=self.outside.connect, clock=self.clock) as way:
+            digests = yield from building.carry_out(
+                account,
+                found.repository,
+                (self.recipe,),
+                (plan,),
+                clock=self.clock,
+                wished=supplies.wishes(environment, found.cache_repository),
+                connect=way.connect,
+                use_cache=not force,
+            )
         return digests[BASE]
 
     def _copied(self, source: Place, place: Place, digest: str) -> Generator[Event, None, list[str]]:

@@ -56,6 +56,9 @@ class Builder(Protocol):
     def push(self, image: str, reference: str) -> str:
         """Push *reference*; return its digest where that is told."""
 
+    def stop(self) -> None:
+        """Make every `build` of other threads end soon; what they raise then is of no interest."""
+
 
 Connect = Callable[[Supplies], Builder]
 
@@ -183,7 +186,8 @@ class _Workshop:
     def build(self, work: Sequence[ImagePlan], base: str) -> Steps:
         """Build all of *work*; *base* is the base image as the engine finds it."""
         made_of = {one.image: one for one in self.recipes}
-        yield from together({plan.image: self._building(made_of[plan.image], plan, base) for plan in work})
+        jobs = {plan.image: self._building(made_of[plan.image], plan, base) for plan in work}
+        yield from together(jobs, stop=self.builder.stop)
 
     def test(self, images: Collection[str]) -> Steps:
         """Test those of *images* that have tests."""

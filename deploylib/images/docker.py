@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from deploylib import process
 from deploylib.errors import ImageError, ProcessError
-from deploylib.images import ability, attested, buildlog, features, labels
+from deploylib.images import ability, attested, buildlog, features
 from deploylib.images.buildlog import Log, TagTakenError
 from deploylib.images.parents import Parents
 from deploylib.images.supplies import Supplies
@@ -76,6 +76,9 @@ class Docker:
         with _refused(failed, log):
             process.stream((self.ability.program, "push", reference), log, env=self.variables)
         return told[-1] if told else ""
+
+    def stop(self) -> None:
+        """Do nothing: its programs are children of this process, and are stopped as such."""
 
     def _push_attested(self, reference: str, recipe: Recipe, base: str, *, failed: str) -> str:
         log = self._log(recipe, lambda _: None)
@@ -163,10 +166,9 @@ def _refused(failed: str, log: Log) -> Iterator[None]:
 @contextlib.contextmanager
 def _written(recipe: Recipe, base: str) -> Iterator[Path]:
     """Yield the rendered Dockerfile, with its labels, beside its own ignore file."""
-    text, _ = recipe.standing_on(base)
     with tempfile.TemporaryDirectory(prefix="dockerfile-") as folder:
         dockerfile = Path(folder, "Dockerfile")
-        dockerfile.write_text(f"{text}\n{labels.instructions(recipe.labels_on(base), text)}\n")
+        dockerfile.write_text(recipe.written_on(base))
         if recipe.own_ignore is not None:
             Path(folder, "Dockerfile.dockerignore").write_text(recipe.own_ignore)
         yield dockerfile

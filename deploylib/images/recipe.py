@@ -84,6 +84,11 @@ class Recipe:
             (name, value.replace(self.base, base)) for name, value in self.arguments
         )
 
+    def written_on(self, base: str) -> str:
+        """Return the whole Dockerfile as it is built on *base*, with the image's labels."""
+        text, _ = self.standing_on(base)
+        return f"{text}\n{labels.instructions(self.labels_on(base), text)}\n"
+
 
 def recipes(
     environment: Environment, checkout: Checkout, look_up: LookUp, *, refreshed: str = "", clock: Clock = time

@@ -193,6 +193,11 @@ def delete(ecr: ECRClient, repository: str, digests: Sequence[str]) -> dict[str,
     return _delete(ecr, repository, [{"imageDigest": one} for one in dict.fromkeys(digests)])
 
 
+def remove_tags(ecr: ECRClient, repository: str, tags: Iterable[str]) -> dict[str, str]:
+    """Take *tags* off their images; return why not, for each that ECR keeps. An image goes with its last tag."""
+    return _delete(ecr, repository, [{"imageTag": one} for one in dict.fromkeys(tags)])
+
+
 def _by_digest(ecr: ECRClient, repository: str, digests: Iterable[str]) -> dict[str, Manifest]:
     wanted = tuple(dict.fromkeys(digests))
     found = manifests(ecr, repository, wanted)

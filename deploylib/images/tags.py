@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BASE = "base"  # the base image's name, and the moving tag of the newest one
 KEPT = "kept-"
+WAITING = re.compile(r"built-[0-9a-f]{12}", re.ASCII)  # see `remote`
 REFRESHED = re.compile(r"base-[0-9a-f]{12}-(?:refreshed|r\d{8}T\d{6}Z)", re.ASCII)  # see `stock`
 BUILD_VARIABLES = (  # the first that is set; one's own wins
     "BUILD_NUMBER",  # Jenkins sets it, and so may anybody
@@ -50,6 +51,16 @@ def content(image: str, fingerprint: str) -> str:
 def is_content(tag: str) -> bool:
     """Whether *tag* says what is in its image."""
     return CONTENT.fullmatch(tag) is not None
+
+
+def waiting(identifier: str) -> str:
+    """Return the tag of an image that has not passed its tests yet; *identifier* is of hexadecimal digits."""
+    return f"built-{identifier[:SHORT]}"
+
+
+def is_waiting(tag: str) -> bool:
+    """Whether *tag* is of an image that has not passed its tests yet."""
+    return WAITING.fullmatch(tag) is not None
 
 
 def all_of(environment: Environment, image: str, fingerprint: str, checkout: Checkout) -> tuple[str, ...]:
@@ -88,6 +99,7 @@ def is_ours(environment: Environment, tag: str) -> bool:
         is_content(tag)
         or tag.startswith(KEPT)
         or REFRESHED.fullmatch(tag) is not None
+        or is_waiting(tag)
         or is_moving(environment, tag)
         or any(tag_templates.explains(one, tag, environment=environment.name) for one in templates)
     )

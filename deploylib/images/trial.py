@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploylib.errors import ConfigError
 from deploylib.events import Event, Noticed
-from deploylib.images import building, docker, planning, supplies, testing
+from deploylib.images import builders, building, docker, planning, supplies, testing
 from deploylib.images.recipe import BASE
 
 if TYPE_CHECKING:
@@ -60,17 +60,26 @@ def carry_out(
     suite = testing.suite(environment, contract)
     wanted = _with_migration(suite, images)
     made = [one for one in recipes if one.image == BASE or one.image in wanted]
-    yield from building.try_out(
+    with builders.opened(
         account,
-        contract.repository,
-        made,
-        planning.plan_images(made, present),
-        images=images,
-        clock=clock,
-        wished=supplies.Wishes(registries=environment.registries),  # what is not pushed keeps no layers in ECR either
+        environment,
+        contract,
         connect=connect,
         open_tests=open_tests or functools.partial(testing.opened, suite),
-    )
+        clock=clock,
+    ) as way:
+        yield from building.try_out(
+            account,
+            contract.repository,
+            made,
+            planning.plan_images(made, present),
+            images=images,
+            clock=clock,
+            # what is not pushed keeps no layers in ECR either
+            wished=supplies.Wishes(registries=environment.registries),
+            connect=way.connect,
+            open_tests=way.open_tests,
+        )
 
 
 def _with_migration(suite: Suite, images: Sequence[str]) -> set[str]:

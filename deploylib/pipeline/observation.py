@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploylib import aws, observe
 from deploylib.errors import RefusedError
-from deploylib.images import building, docker, planning, recipe, stock, supplies, testing, upstream
+from deploylib.images import builders, building, docker, planning, recipe, stock, supplies, testing, upstream
 from deploylib.pipeline.files import Release
 from deploylib.plan import refuse_other_way
 
@@ -91,19 +91,20 @@ def built(
     connect: Connect = docker.connect,
 ) -> Generator[Event, None, dict[str, str]]:
     """Build, test and push what is missing, as a deploy does; return every digest. Raises `ImageError`."""
-    suite = testing.suite(environment, found.contract)
-    return (
-        yield from building.carry_out(
-            account,
-            found.contract.repository,
-            found.recipes,
-            found.plans,
-            clock=clock,
-            wished=supplies.wishes(environment, found.contract.cache_repository),
-            connect=connect,
-            open_tests=functools.partial(testing.opened, suite, clock=clock),
+    tests = functools.partial(testing.opened, testing.suite(environment, found.contract), clock=clock)
+    with builders.opened(account, environment, found.contract, connect=connect, open_tests=tests, clock=clock) as way:
+        return (
+            yield from building.carry_out(
+                account,
+                found.contract.repository,
+                found.recipes,
+                found.plans,
+                clock=clock,
+                wished=supplies.wishes(environment, found.contract.cache_repository),
+                connect=way.connect,
+                open_tests=way.open_tests,
+            )
         )
-    )
 
 
 def release(account: Account, live: Live, digests: Mapping[str, str], commit: str = "") -> Release:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploylib import events, hooks, lease, ledger, migration, rollout, schedules, serving, taskdef
 from deploylib.errors import AwsError, DeployError, NotServingError, RefusedError
-from deploylib.images import building, promotion, registry, supplies, tags, testing
+from deploylib.images import builders, building, promotion, registry, supplies, tags, testing
 from deploylib.plan import role_images
 from deploylib.release import moving, recording, restoring
 from deploylib.release.model import Course, refuse_stale
@@ -124,19 +124,21 @@ def _images(release: Release) -> Images:
         return (yield from promotion.carry_out(release.promotion, clock=release.clock))
     if release.resumes or release.plan.action == "rollback":
         return {one.image: one.digest for one in release.plan.images}
-    return (
-        yield from building.carry_out(
-            release.account,
-            release.plan.contract.repository,
-            release.recipes,
-            release.plan.images,
-            clock=release.clock,
-            wished=supplies.wishes(release.environment, release.plan.contract.cache_repository),
-            open_tests=functools.partial(
-                testing.opened, testing.suite(release.environment, release.plan.contract), clock=release.clock
-            ),
+    contract = release.plan.contract
+    tests = functools.partial(testing.opened, testing.suite(release.environment, contract), clock=release.clock)
+    with builders.opened(release.account, release.environment, contract, open_tests=tests, clock=release.clock) as way:
+        return (
+            yield from building.carry_out(
+                release.account,
+                contract.repository,
+                release.recipes,
+                release.plan.images,
+                clock=release.clock,
+                wished=supplies.wishes(release.environment, contract.cache_repository),
+                connect=way.connect,
+                open_tests=way.open_tests,
+            )
         )
-    )
 
 
 # The lock

@@ -38,6 +38,11 @@ class Image:
         return next((tag for tag in self.tags if tags.is_content(tag)), "")
 
     @property
+    def waits(self) -> bool:
+        """Whether it was built elsewhere for a command that was killed: nothing but that command could use it."""
+        return bool(self.tags) and all(tags.is_waiting(tag) for tag in self.tags)
+
+    @property
     def role(self) -> str:
         """`base`, a role, or nothing when nobody knows."""
         return self.content.rpartition("-")[0]
@@ -131,7 +136,7 @@ def _own_reasons(environment: Environment, image: Image, rules: Rules) -> Iterat
             yield f"is {tag}"
         elif not tags.is_ours(environment, tag):
             yield f"{tag} is somebody's own tag"
-    if image.tags and not image.content:
+    if image.tags and not image.content and not image.waits:
         yield "has no content tag: nobody knows what it is"
     age = rules.now - image.pushed_at
     if age < rules.young:
@@ -197,6 +202,8 @@ class _Reasons:
     def fate(self, image: Image, newest: int, index: str) -> Fate:
         if why := self.found.get(image.digest):
             return Fate(image=image, stays=True, reasons=tuple(why))
+        if image.waits:
+            return Fate(image=image, stays=False, reasons=("left over by a build",))
         if image.role:
             return Fate(image=image, stays=False, reasons=(f"unused, {newest} newer of {image.role}",))
         return Fate(image=image, stays=False, reasons=(f"part of {index}, which goes",))

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from tests.fakes.clock import FakeClock
+from tests.fakes.codebuild import FakeCodeBuild
 from tests.fakes.codedeploy import FakeCodeDeploy
 from tests.fakes.dynamodb import FakeDynamo
 from tests.fakes.ec2 import FakeEc2
@@ -14,6 +15,7 @@ from tests.fakes.ecs import FakeEcs
 from tests.fakes.elbv2 import FakeElbv2
 from tests.fakes.iam import FakeIam
 from tests.fakes.logs import FakeLogs
+from tests.fakes.s3 import FakeS3
 from tests.fakes.schedules import FakeEvents, FakeScheduler
 from tests.fakes.secretsmanager import FakeSecretsManager
 from tests.fakes.ssm import FakeSsm
@@ -42,6 +44,15 @@ class FakeAccount:
         self.way: Way | None = None
         self.ssm = FakeSsm(self.clock, calls=self.calls, log=self.log)
         self.ecr = FakeEcr(self.clock, account_id=account_id, region=region, calls=self.calls, log=self.log)
+        self.s3 = FakeS3(self.clock, calls=self.calls, log=self.log)
+        self.codebuild = FakeCodeBuild(
+            self.clock,
+            ecr=self.ecr,
+            logs=self.logs,
+            group=f"/{cluster.replace('-', '/', 1)}/build",
+            calls=self.calls,
+            log=self.log,
+        )
         self.dynamodb = FakeDynamo(self.clock, calls=self.calls, log=self.log)
         self.ec2 = FakeEc2(self.clock, calls=self.calls, log=self.log)
         self.secretsmanager = FakeSecretsManager(self.clock, calls=self.calls, log=self.log)
@@ -87,6 +98,8 @@ class FakeAccount:
             self.ecs,
             self.elbv2,
             self.codedeploy,
+            self.codebuild,
+            self.s3,
         )
         for client in here:
             client.policy = policy

@@ -41,6 +41,9 @@ class Builder:
         tag = reference.rpartition(":")[2]
         return self.pushing[image]() if image in self.pushing else self.fake.ecr.have("shop", tag)
 
+    def stop(self) -> None:
+        """There is nothing to stop."""
+
 
 def finish(happening: Generator[Event, None, dict[str, str]]) -> tuple[list[Event], dict[str, str]]:
     events = []

@@ -327,6 +327,9 @@ def test_a_registry_that_dies_in_the_midst_is_an_image_error_and_the_next_run_co
             hub.kill()
             return self.docker.push(image, reference)
 
+        def stop(self) -> None:
+            self.docker.stop()
+
     with pytest.raises(ImageError, match="image base was not pushed") as caught:
         finish(hub.start_release(app, connect=lambda login: Dying(docker.connect(login))))
     assert caught.value.hint == "does the registry answer? Then repeat the command"
