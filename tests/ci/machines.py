@@ -57,7 +57,7 @@ class Machine:
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=where,
-            env={**kept, "PATH": path, "NO_COLOR": "1", "CI": "true", **self.more, **variables},
+            env={**kept, "PATH": path, "NO_COLOR": "1", "CI": "true", **self._git_apart(), **self.more, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -84,6 +84,10 @@ class Machine:
         if job not in self.approved:
             self.verdicts[job] = WAITING
         return job in self.approved
+
+    def _git_apart(self) -> dict[str, str]:
+        """Return what keeps git's settings of a job apart from those of whoever runs the tests."""
+        return {"GIT_CONFIG_GLOBAL": str(self.folder / "gitconfig")}
 
     @staticmethod
     def _git(*words: str, cwd: Path) -> str:
@@ -124,7 +128,6 @@ def _github_job(name: str, job: Any, machine: Machine) -> dict[str, str]:
             "GITHUB_SHA": machine.commit,
             "GITHUB_ENV": str(given),
             "GITHUB_OUTPUT": str(told),
-            "HOME": str(machine.folder),
         }
         passed = machine.run(STRICT + step["run"], where, {**system, **variables, **kept}) and passed
     machine.note(name, passed=passed)
