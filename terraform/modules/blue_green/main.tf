@@ -108,9 +108,13 @@ resource "aws_codedeploy_deployment_group" "this" {
     events  = ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"]
   }
 
-  alarm_configuration {
-    enabled = length(var.alarms) > 0
-    alarms  = var.alarms
+  dynamic "alarm_configuration" {
+    for_each = length(var.alarms) > 0 ? [var.alarms] : []
+
+    content {
+      enabled = true
+      alarms  = alarm_configuration.value
+    }
   }
 
   depends_on = [aws_iam_role_policy_attachment.this]
