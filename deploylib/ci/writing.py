@@ -151,7 +151,8 @@ def text(value: str) -> str:
     """Return *value* as a quoted scalar of YAML: as it is between single quotes, else as JSON, which is YAML too."""
     if '"' in value and "'" not in value and value.isprintable():
         return f"'{value}'"
-    return json.dumps(value, ensure_ascii=False)
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(one if one.isprintable() else f"\\U{ord(one):08x}" for one in quoted)
 
 
 def scalar(value: str) -> str:
@@ -161,7 +162,7 @@ def scalar(value: str) -> str:
 
 def block(lines: Iterable[str] | str, indent: int) -> str:
     """Return *lines* as a scalar of YAML; several of them, or what needs quotes, as a block *indent* deep."""
-    body = (lines if isinstance(lines, str) else "\n".join(lines)).strip("\n")
+    body = (lines if isinstance(lines, str) else "\n".join(lines)).strip()
     if BARE.fullmatch(body) and not re.search(r": |#|:$", body) and body.lower() not in WORDS:
         return body
     return "|\n" + "\n".join(" " * indent + line if line else "" for line in body.split("\n"))

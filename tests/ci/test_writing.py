@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deploylib import ci
+from deploylib.ci import writing
 from deploylib.errors import ConfigError, OutdatedError
 from tests.ci import shop
 
@@ -203,3 +206,15 @@ def test_a_file_is_written_once_and_checked(tmp_path: Path) -> None:
     ci.check(file, "one\n", command="")
     with pytest.raises(OutdatedError, match="is out of date"):
         ci.check(file, "two\n", command="")
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1))
+def test_a_scalar_is_read_as_the_text_that_it_stands_for(value: str) -> None:
+    assert load(f"key: {writing.scalar(value)}\n") == {"key": value}
+    assert load(f"- {writing.text(value)}\n") == [value]
+
+
+@given(st.lists(st.one_of(st.text(" a#:-~'\"", max_size=6), st.text(st.characters(categories=["L", "N", "P", "S"])))))
+def test_lines_are_read_as_the_script_that_they_are(lines: list[str]) -> None:
+    (found,) = load(f"- {writing.block(lines, 2)}\n")
+    assert (found or "").strip() == "\n".join(lines).strip()
