@@ -43,10 +43,11 @@ class Release:
 def files(release: Release) -> dict[str, str]:
     """Return the text of each file by its path.
 
-    Raises `RefusedError` for a service that the action of ECS could not release into.
+    Raises `RefusedError` for a service that only a deploy can release into.
     """
     found: dict[str, str] = {}
     for service in release.live.services:
+        _refuse_first(release, service)
         made = _for_codedeploy if service.contract.codedeploy else _for_ecs
         found |= {f"{service.key}/{name}": text for name, text in made(release, service).items()}
     return found | _details(release)
@@ -66,17 +67,21 @@ def notices(release: Release, environment: Environment) -> Iterator[str]:
         yield f"scheduled tasks stay on their revision: {', '.join(sorted(scheduled))}"
 
 
+def _refuse_first(release: Release, service: LiveService) -> None:
+    """Refuse a service at zero tasks on Terraform's template, which no action of AWS would give its first ones."""
+    if service.first:
+        raise RefusedError(
+            f"{service.key}: nothing was released into it yet, and a pipeline neither leaves Terraform's template "
+            "behind nor says how many tasks to begin with",
+            hint=f"inv deploy --env {release.live.contract.environment}, the first time",
+        )
+
+
 def _for_ecs(release: Release, service: LiveService) -> dict[str, str]:
     """Return the image of each managed container; ECS's action copies the live revision, and puts them in.
 
     (CodePipeline, "Image definitions file reference")
     """
-    if service.first:
-        environment = release.live.contract.environment
-        raise RefusedError(
-            f"{service.key}: nothing was released into it yet, and the action of ECS would copy Terraform's template",
-            hint=f"inv deploy --env {environment}, the first time",
-        )
     images = role_images(service.contract.containers, release.digests, release.live.contract.repository)
     return {
         "imagedefinitions.json": _json([{"name": name, "imageUri": images[name]} for name in sorted(images)]),

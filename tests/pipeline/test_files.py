@@ -91,9 +91,10 @@ def test_a_commit_that_nobody_knows_is_not_written_down() -> None:
     assert taskdef.tag(json.loads(found["web/taskdef.json"]), taskdef.TAG_COMMIT) == ""
 
 
-def test_the_first_release_by_ecs_is_refused_with_what_does_it() -> None:
+@pytest.mark.parametrize("codedeploy", [True, False])
+def test_the_first_release_is_refused_with_what_does_it(*, codedeploy: bool) -> None:
     with pytest.raises(RefusedError, match="nothing was released into it yet") as refused:
-        files.files(scenery.release(STG, codedeploy=False, released=False))
+        files.files(scenery.release(STG, codedeploy=codedeploy, released=False))
     assert refused.value.hint == "inv deploy --env stg, the first time"
 
 
