@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,13 +60,8 @@ def of(name: str) -> Provider:
 
 
 def render(pipeline: Pipeline, name: str) -> str:
-    """Return the file of the CI system *name*: the same text for the same pipeline.
-
-    Raises `ConfigError` where that system cannot do what the configuration asks for.
-    """
+    """Return the file of the CI system *name*: the same text for the same pipeline."""
     provider = of(name)
-    if provider.name == "github":
-        _refuse_commands(pipeline)
     steps = codebuild.steps(pipeline) if provider.name == "codebuild" else None
     text = (
         _templates()
@@ -109,16 +105,6 @@ def _content(file: Path) -> str:
         return ""
 
 
-def _refuse_commands(pipeline: Pipeline) -> None:
-    """GitHub starts services with the command of their image, and with no other."""
-    for one in pipeline.test.services if pipeline.test else ():
-        if one.command:
-            raise ConfigError(
-                f"GitHub gives a service no command, but dependencies.{one.name} has one",
-                hint=f"leave {one.name} out of ci.test.needs, or put the command into an image of its own",
-            )
-
-
 def _templates() -> jinja2.Environment:
     """Return the templates; their marks are none that YAML, bash or a CI system use."""
     made = jinja2.Environment(
@@ -135,6 +121,7 @@ def _templates() -> jinja2.Environment:
         autoescape=False,  # noqa: S701  # YAML is no HTML
     )
     made.filters |= {
+        "words": shlex.join,
         "scalar": scalar,
         "text": text,
         "block": block,

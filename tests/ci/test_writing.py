@@ -108,8 +108,6 @@ def test_the_same_configuration_gives_the_same_file(provider: str, tmp_path: Pat
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 @pytest.mark.parametrize("provider", SCHEMAS)
 def test_the_file_is_what_the_provider_s_schema_wants(provider: str, configuration: str, tmp_path: Path) -> None:
-    if (provider, configuration) == ("github", "starred"):
-        configuration = "without services"  # GitHub refuses that one: see below
     validator(provider).validate(load(rendered(tmp_path, provider, configuration)))
 
 
@@ -124,8 +122,6 @@ def test_the_schema_would_find_a_mistake(provider: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 @pytest.mark.parametrize("provider", ci.PROVIDERS)
 def test_every_script_is_bash(provider: str, configuration: str, tmp_path: Path) -> None:
-    if (provider, configuration) == ("github", "starred"):
-        configuration = "whole"
     found = list(scripts(load(rendered(tmp_path, provider, configuration))))
     assert any("inv deploy --env auto --yes" in one for one in found)
     for script in found:
@@ -162,12 +158,9 @@ def test_a_buildspec_has_the_keys_of_the_reference_and_commands_that_are_texts(
     assert all(isinstance(one, str) for phase in phases for one in (*phase["commands"], *phase.get("finally", ())))
 
 
-def test_github_refuses_a_service_with_a_command(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no command, but dependencies\.queue has one"):
-        rendered(tmp_path, "github", "starred")
-
-
-def test_a_command_of_a_service_is_one_elsewhere(tmp_path: Path) -> None:
+def test_a_service_is_started_with_its_command(tmp_path: Path) -> None:
+    services = load(rendered(tmp_path, "github", "starred"))["jobs"]["test"]["services"]
+    assert services["queue"]["command"] == "rabbitmq-server --quiet"
     job = load(rendered(tmp_path, "gitlab", "starred"))[".beside-services"]
     assert job["services"][0]["command"] == ["rabbitmq-server", "--quiet"]
     assert "rabbitmq:3 rabbitmq-server --quiet" in rendered(tmp_path, "codebuild", "starred")
