@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -227,3 +228,22 @@ def test_what_does_not_merge_is_told_and_deployed_all_the_same_by_those_who_can_
     machine = yard.run(provider, "master")
     assert any("contended: both added it" in one for one in machine.said)
     assert (yard.deploys() == []) == (provider == "codebuild")
+
+
+def invoke(yard: Yard, *words: str) -> int:
+    """Run `inv WORDS` in the shop and return its exit code."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(machines.SYSTEMS)}
+    argv = [sys.executable, "-m", "invoke", *words]
+    return subprocess.run(
+        argv, cwd=yard.path, env={**kept, "PYTHONPATH": str(ROOT)}, check=False, capture_output=True
+    ).returncode
+
+
+def test_a_file_that_is_out_of_date_is_found_and_written(yard: Yard) -> None:
+    render = ("ci.render", "--provider", "circleci")
+    assert invoke(yard, *render, "--check") == 0
+    file = yard.path / ".circleci/config.yml"
+    file.write_text(file.read_text() + "# by hand\n")
+    assert invoke(yard, *render, "--check") == 9
+    assert invoke(yard, *render) == 0
+    assert "by hand" not in file.read_text()
