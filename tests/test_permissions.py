@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +26,15 @@ from deploylib import (
 )
 from deploylib.bluegreen import continuing
 from deploylib.errors import AwsError, DeployError, MigrationError, OutdatedError
-from deploylib.images import login, promotion, supplies
+from deploylib.images import login, promotion, remote, supplies
+from deploylib.images.recipe import recipes
+from deploylib.images.upstream import nobody
 from deploylib.localaws.extension.authorization import Where
 from deploylib.serving import Answer
 from tests.fakes import world as worlds
 from tests.fakes.access import Policy
 from tests.fakes.tasks import Timing
+from tests.images.kitchen import CLEAN, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -63,6 +67,8 @@ GIVEN = {
     "deployment_groups": [f"{CODEDEPLOY}:deploymentgroup:{worlds.APP}/web"],
     "applications": [f"{CODEDEPLOY}:application:{worlds.APP}"],
     "deployments": ["*"],
+    "remote_builds": [f"arn:aws:codebuild:{worlds.REGION}:{worlds.ACCOUNT_ID}:project/guestbook-stg-build"],
+    "build_sources": ["arn:aws:s3:::guestbook-stg-build/sources/*"],
 }
 # Only the registry itself asks for these: tests/localaws/extension/test_e2e_access.py takes them away one by one.
 OF_THE_REGISTRY = {
@@ -200,6 +206,28 @@ def a_service_under_codedeploy(world: World) -> Iterator[str]:
     bluegreen.stop(made.account, target.deployment)
 
 
+def a_build_elsewhere(world: World) -> Iterator[str]:
+    """Build one image, and stop another build: whoever follows one has something else to say by then."""
+    yield from ()
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = recipes(shop(Path(folder)), CLEAN, nobody)[0]
+        place = contract.RemoteBuild(
+            project="guestbook-stg-build", bucket="guestbook-stg-build", platform="linux/amd64"
+        )
+        world.aws.codebuild.projects.add(place.project)
+        world.aws.s3.objects[place.bucket] = {}
+        made = remote.Remote(
+            account=world.account,
+            place=place,
+            repository=world.repository,
+            clock=world.clock,
+            given=supplies.Supplies(),
+            built={},
+        )
+        made.build(recipe, f"{world.repository}:base-0123456789ab", base="", line=lambda _: None)
+    world.account.codebuild.stop_build(id=world.aws.codebuild.builds[0].id)
+
+
 SCENARIOS: dict[str, Callable[[World], Iterator[str]]] = {
     "elasticloadbalancing:DescribeTargetGroups": a_look_before_anything_is_built,
     "logs:DescribeLogGroups": a_look_before_anything_is_built,
@@ -214,6 +242,8 @@ SCENARIOS: dict[str, Callable[[World], Iterator[str]]] = {
     "MoveByCodeDeploy": a_service_under_codedeploy,
     "RegisterAppSpecs": a_service_under_codedeploy,
     "FollowCodeDeploy": a_service_under_codedeploy,
+    "BringSources": a_build_elsewhere,
+    "BuildElsewhere": a_build_elsewhere,
 }
 
 

@@ -38,6 +38,7 @@ def contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str, 
     found += _migration_target(table_at(merged, "migration"), services, "contract" if given else "terraform")
     found += _strategies(merged)
     found += _unfit_pipeline(merged, table_at(merged, "terraform", "pipeline"))
+    found += _built_elsewhere(merged)
     found += _unfit_hooks(root, table_at(merged, "hooks"))
     found += _addresses(merged.get("notifications", ()))
     path = table_at(merged, "app").get("path")
@@ -254,6 +255,18 @@ def _strategies(merged: Mapping[str, Any]) -> Iterator[Found]:
         if wanted in ("ecs", "codedeploy") and has != (wanted == "codedeploy"):
             what = f"[terraform.services.{key}.codedeploy] is {'there' if has else 'missing'}"
             yield ("services", key, "strategy"), f"is {wanted!r}, but {what}"
+
+
+def _built_elsewhere(merged: Mapping[str, Any]) -> Iterator[Found]:
+    """Yield what CodeBuild, where it builds the images, cannot do, or what it would need; who promotes never builds."""
+    images = table_at(merged, "images")
+    if images.get("engine") != "codebuild" or merged.get("promote_from"):
+        return
+    for key in ("sbom", "provenance"):
+        if images.get(key) is True:
+            yield ("images", key), 'with images.engine = "codebuild" nothing is attested'
+    if table_at(merged, "terraform").get("remote_build") is None:
+        yield ("images", "engine"), "is 'codebuild', but [terraform.remote_build] is missing"
 
 
 def _unfit_hooks(root: Path, hooks: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:

@@ -235,6 +235,7 @@ module "deploy_role" {
   deployment_groups    = [for group in module.blue_green : { arn = group.deployment_group_arn, application_arn = group.application_arn }]
   schedules            = [for task in module.scheduled_task : { arn = task.arn, role_arn = task.role_arn }]
   build_parameters     = try(var.deploy_role.build_parameters, [])
+  remote_build         = one([for build in module.remote_build : { project_arn = build.project_arn, sources_arn = build.sources_arn }])
   trusted_principals   = try(coalescelist(var.deploy_role.trusted_principals, local.job_deploys ? [] : ["arn:${data.aws_partition.this.partition}:iam::${var.account_id}:root"]), [])
   require_mfa          = try(var.deploy_role.require_mfa, false)
   external_id          = try(var.deploy_role.external_id, null)
@@ -373,6 +374,26 @@ module "observability" {
 }
 
 # AWS's own way from a push to running tasks, for accounts that have settled for it; the deploys above need nothing of it.
+module "remote_build" {
+  source = "../modules/remote_build"
+  count  = var.remote_build == null ? 0 : 1
+
+  name             = local.name
+  account_id       = var.account_id
+  region           = var.region
+  repository_arn   = module.registry.arn
+  log_prefix       = "/${var.app}/${var.environment}"
+  log_days         = var.log_retention_days
+  log_kms_key_arn  = var.log_kms_key_arn
+  architecture     = var.architecture
+  compute_type     = var.remote_build.compute_type
+  image            = var.remote_build.image
+  timeout_minutes  = var.remote_build.timeout_minutes
+  build_parameters = distinct(concat(var.remote_build.build_parameters, try(var.deploy_role.build_parameters, [])))
+  policy_arns      = var.remote_build.policy_arns
+  source_days      = var.remote_build.source_days
+}
+
 module "pipeline" {
   source = "../modules/pipeline"
   count  = var.pipeline == null ? 0 : 1
@@ -416,6 +437,7 @@ module "contract" {
   url         = var.domain == null ? module.load_balancer.url : "https://${var.domain}"
 
   cache_repository = module.registry.cache_url
+  remote_build     = one(module.remote_build[*].contract)
 
   services = {
     for name, service in var.services : name => {

@@ -444,6 +444,22 @@ variable "deploy_role" {
   default = null
 }
 
+variable "remote_build" {
+  description = <<-EOT
+    CodeBuild, which builds the images where `images.engine` says so (docs/images.md); leave it out for none, `{}` for the defaults. Parameters of
+    `deploy_role.build_parameters` count here too. modules/remote_build/README.md says what each key means.
+  EOT
+  type = object({
+    compute_type     = optional(string, "BUILD_GENERAL1_SMALL")
+    image            = optional(string)
+    timeout_minutes  = optional(number, 30)
+    build_parameters = optional(list(string), [])
+    policy_arns      = optional(set(string), [])
+    source_days      = optional(number, 7)
+  })
+  default = null
+}
+
 variable "pipeline" {
   description = <<-EOT
     CodePipeline, which releases by AWS's own actions (docs/pipelines.md); leave it out for none. `source`: `git`, a push to the branch of `repository`,

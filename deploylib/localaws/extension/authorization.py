@@ -153,6 +153,19 @@ def _codedeploy(operation: str, request: Request, where: Where) -> Iterator[Chec
         yield Check(action="codedeploy:GetDeploymentConfig", resource=where.arn("codedeploy", "deploymentconfig:any"))
 
 
+def _codebuild(operation: str, request: Request, where: Where) -> Iterator[Check]:
+    """Ask about a project, which the name of each of its builds begins with."""
+    build = str(request.get("id") or next(iter(request.get("ids") or ()), ""))
+    project = request.get("projectName") or build.partition(":")[0]
+    yield Check(action=f"codebuild:{operation}", resource=where.arn("codebuild", f"project/{project}"))
+
+
+def _s3(operation: str, request: Request, _: Where) -> Iterator[Check]:
+    """Ask about an object that is put; nothing else of S3 is a release's."""
+    if operation == "PutObject":
+        yield Check(action="s3:PutObject", resource=f"arn:aws:s3:::{request.get('Bucket')}/{request.get('Key')}")
+
+
 def _elbv2(operation: str, _: Request, __: Where) -> Iterator[Check]:
     """Ask about nothing in particular: of what only reads, IAM knows no resource here."""
     yield Check(action=f"elasticloadbalancing:{operation}")
@@ -167,4 +180,6 @@ SERVICES: Mapping[str, Callable[[str, Request, Where], Iterator[Check]]] = {
     "scheduler": _scheduler,
     "elbv2": _elbv2,
     "codedeploy": _codedeploy,
+    "codebuild": _codebuild,
+    "s3": _s3,
 }

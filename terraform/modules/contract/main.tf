@@ -2,7 +2,7 @@
 # shall show what changes. A raised `version` makes every older deploylib stop and say so.
 
 locals {
-  document = jsonencode({
+  document = jsonencode(merge({
     version          = 1
     app              = var.app
     environment      = var.environment
@@ -15,7 +15,7 @@ locals {
     url              = var.url
     services         = { for name, service in var.services : name => { for key, value in service : key => value if value != null } }
     scheduled_tasks  = var.scheduled_tasks
-  })
+  }, { for key, value in { remote_build = var.remote_build } : key => value if value != null }))
 }
 
 resource "aws_ssm_parameter" "this" {

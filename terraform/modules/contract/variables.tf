@@ -38,6 +38,12 @@ variable "cache_repository" {
   type        = string
 }
 
+variable "remote_build" {
+  description = "Where images are built that nobody's machine builds: the CodeBuild project, the bucket of its sources, its machines' platform."
+  type        = object({ project = string, bucket = string, platform = string })
+  default     = null
+}
+
 variable "ledger" {
   description = "DynamoDB table of the releases."
   type        = string

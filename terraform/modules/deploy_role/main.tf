@@ -30,6 +30,9 @@ locals {
     schedules        = var.schedules[*].arn
     scheduler_roles  = var.schedules[*].role_arn
 
+    remote_builds = var.remote_build[*].project_arn
+    build_sources = var.remote_build[*].sources_arn
+
     deployment_groups = var.deployment_groups[*].arn
     applications      = var.deployment_groups[*].application_arn
     deployments       = length(var.deployment_groups) == 0 ? [] : ["*"]

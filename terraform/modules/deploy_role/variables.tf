@@ -67,6 +67,12 @@ variable "deployment_groups" {
   nullable    = false
 }
 
+variable "remote_build" {
+  description = "The CodeBuild project that builds images, and where their sources are put, each by its ARN."
+  type        = object({ project_arn = string, sources_arn = string })
+  default     = null
+}
+
 variable "build_parameters" {
   description = "Parameters that image builds and log-ins to other registries read, by their ARNs."
   type        = list(string)

@@ -114,3 +114,21 @@ run "what_later_releases_need_is_added" {
     error_message = "a deploy finds the schedule to set"
   }
 }
+
+run "without_a_project_nothing_is_said_of_builds" {
+  assert {
+    condition     = !can(jsondecode(aws_ssm_parameter.this.insecure_value).remote_build)
+    error_message = "an older reader finds what it knows"
+  }
+}
+
+run "the_project_that_builds_images_is_named" {
+  variables {
+    remote_build = { project = "shop-stg-build", bucket = "shop-stg-build-111111111111", platform = "linux/arm64" }
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.this.insecure_value).remote_build == { project = "shop-stg-build", bucket = "shop-stg-build-111111111111", platform = "linux/arm64" }
+    error_message = "a deploy finds it"
+  }
+}

@@ -126,6 +126,27 @@ run "build_parameters_can_be_read" {
   }
 }
 
+run "images_are_built_elsewhere_by_one_project" {
+  command = plan
+
+  variables {
+    remote_build = {
+      project_arn = "arn:aws:codebuild:ap-northeast-1:111111111111:project/shop-stg-build"
+      sources_arn = "arn:aws:s3:::shop-stg-build-111111111111/sources/*"
+    }
+  }
+
+  assert {
+    condition     = flatten([for one in output.statements : one.Resource if one.Sid == "BuildElsewhere"]) == ["arn:aws:codebuild:ap-northeast-1:111111111111:project/shop-stg-build"]
+    error_message = "builds of this project only"
+  }
+
+  assert {
+    condition     = flatten([for one in output.statements : one.Resource if one.Sid == "BringSources"]) == ["arn:aws:s3:::shop-stg-build-111111111111/sources/*"]
+    error_message = "sources go where this project looks"
+  }
+}
+
 run "without_schedules_nothing_is_said_of_any" {
   command = plan
 
@@ -276,7 +297,7 @@ run "services_under_codedeploy_are_moved_by_their_groups" {
   }
 
   assert {
-    condition     = [for one in output.statements : one.Resource if one.Sid == "MoveByCodeDeploy"] == [["arn:aws:codedeploy:ap-northeast-1:111111111111:deploymentgroup:shop-stg-web/shop-stg-web"]]
+    condition     = flatten([for one in output.statements : one.Resource if one.Sid == "MoveByCodeDeploy"]) == ["arn:aws:codedeploy:ap-northeast-1:111111111111:deploymentgroup:shop-stg-web/shop-stg-web"]
     error_message = "deployments are made in this group only"
   }
 
