@@ -46,7 +46,7 @@ PROVIDERS = {
         Provider(name="circleci", file=".circleci/config.yml"),
         Provider(name="gitlab", file=".gitlab-ci.yml"),
         Provider(name="github", file=".github/workflows/deploy.yml"),
-        Provider(name="codebuild", file="buildspec.yml"),
+        Provider(name="codebuild", file="buildspec.ci.yml"),
     )
 }
 
