@@ -2,7 +2,7 @@
 
 locals {
   topics = { for one in var.notifications[*] : "this" => one if one.topic_arn == null } # none or one
-  tell   = var.notifications == null ? null : coalesce(var.notifications.topic_arn, one(values(aws_sns_topic.this)[*].arn))
+  tell   = var.notifications == null ? null : try(one(values(aws_sns_topic.this)).arn, var.notifications.topic_arn)
 }
 
 resource "aws_sns_topic" "this" {
