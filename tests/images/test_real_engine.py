@@ -24,13 +24,15 @@ from deploylib import aws, doctor, process
 from deploylib.config import RegistryLogin, RoleImage
 from deploylib.errors import ImageError
 from deploylib.events import BuildLogged, Built, Event
-from deploylib.images import building, docker, planning, registry, supplies
+from deploylib.images import building, docker, planning, registry, supplies, tags
 from deploylib.images.recipe import recipes
+from deploylib.images.remote import Remote
 from deploylib.images.supplies import Supplies, Wishes
 from deploylib.images.upstream import nobody
 from deploylib.toolchain import engine as engines
 from deploylib.toolchain.os_image import OsImage
 from tests.images.builder import finish
+from tests.images.elsewhere import PLACE, Elsewhere
 from tests.images.kitchen import CLEAN, environment, shop, write
 
 if TYPE_CHECKING:
@@ -447,3 +449,59 @@ def test_the_doctor_finds_this_machine_in_order() -> None:
     rows = doctor.examine(doctor.Place(root=Path(__file__).resolve().parents[2]))
     assert not [row for row in rows if row.state == "MISSING"]
     assert {row.what for row in rows if row.state == "OK"} >= {"git", "container engine", "builder", "Terraform"}
+
+
+# Built elsewhere: what CodeBuild is given, run with the engine of this machine
+
+
+def test_what_codebuild_is_given_builds_the_same_images(hub: Registry, app: Environment) -> None:
+    there = Elsewhere(hub.account, hub.environ)
+    (app.context / "web/page.py").chmod(0o755)
+    write(app.root, web__more_py="1\n")
+    (app.context / "web/link.py").symlink_to("more.py")
+    menu = recipes(app, CLEAN, nobody)
+    made = Remote(
+        account=there.account,
+        place=PLACE,
+        repository=hub.repository,
+        clock=there.clock,
+        given=Supplies(),
+        built={},
+    )
+    base, web = menu[0], menu[1]
+    reference = f"{hub.repository}:{base.tags[0]}"
+    made.build(base, reference, base="", line=lambda _: None)
+    made.build(web, f"{hub.repository}:{web.tags[0]}", base=reference, line=lambda _: None)
+    assert not set(web.tags) & set(hub.tags()), "\n".join(there.said)
+    digest = made.push("web", f"{hub.repository}:{web.tags[0]}")
+    made.close()
+    assert hub.tags()[web.tags[0]] == digest
+    assert not [tag for tag in hub.tags() if tags.is_waiting(tag)]
+    hub.forget()
+    name = f"{hub.repository}@{digest}"
+    hub.run("pull", "--quiet", name)
+    assert web.fingerprint in hub.run("inspect", "--format", "{{json .Config.Labels}}", name)
+    assert hub.files_in(name).keys() == {"requirements.txt", "srv/page.py", "srv/more.py"}
+
+
+def test_codebuild_builds_on_a_parent_at_its_digest(hub: Registry, tmp_path: Path) -> None:
+    there, tag = Elsewhere(hub.account, hub.environ), f"{hub.repository}-elsewhere:1"
+    hub.account.ecr.create_repository(repositoryName="shop-elsewhere")
+    engine, digests = docker.connect(Supplies()), []
+    role = {"app": RoleImage(dockerfile="Dockerfile")}
+    for name in ("first", "second"):
+        write(tmp_path, Dockerfile=f"FROM scratch\nCOPY Dockerfile /{name}\n")
+        only = recipes(environment(tmp_path, base=None, roles=role), CLEAN, nobody)[0]
+        engine.build(only, tag, base="", line=lambda _: None)
+        digests.append(engine.push("app", tag))
+    write(tmp_path, Dockerfile=f"FROM {tag}\nCOPY Dockerfile /mine\n")
+    mine = recipes(environment(tmp_path, base=None, roles=role), CLEAN, lambda _: {tag: digests[0]})[0]
+    made = Remote(
+        account=there.account, place=PLACE, repository=hub.repository, clock=there.clock, given=Supplies(), built={}
+    )
+    reference = f"{hub.repository}:{mine.tags[0]}"
+    made.build(mine, reference, base="", line=lambda _: None)
+    digest = made.push("app", reference)
+    made.close()
+    assert hub.files_in(f"{hub.repository}@{digest}").keys() == {"first", "mine"}
+    hub.forget(f"{hub.repository}-elsewhere")

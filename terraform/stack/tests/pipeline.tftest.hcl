@@ -137,3 +137,19 @@ run "each_service_is_deployed_by_whoever_moves_it" {
     error_message = "what was asked for, and nothing else: ${jsonencode(module.pipeline[0].actions)}"
   }
 }
+
+run "images_are_built_elsewhere_where_it_is_asked_for" {
+  command = plan
+
+  variables {
+    pipeline     = null
+    architecture = "ARM64"
+    deploy_role  = { build_parameters = ["arn:aws:ssm:ap-northeast-1:111111111111:parameter/shop/build/token"] }
+    remote_build = { timeout_minutes = 60 }
+  }
+
+  assert {
+    condition     = module.remote_build[0].contract == { project = "shop-stg-build", bucket = "shop-stg-build-111111111111", platform = "linux/arm64" }
+    error_message = "for the architecture of the tasks"
+  }
+}
