@@ -12,7 +12,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from deploylib import events, ledger
+from deploylib import events, ledger, secrecy
 from deploylib.errors import AwsError, NotRestoredError, RolledBackError, SupersededError
 from deploylib.images.recipe import BASE
 
@@ -93,7 +93,7 @@ class Record:
 
     def end(self, verdict: ledger.Verdict, reason: str = "") -> str:
         """Write the end of the release; return what to say when that fails."""
-        said = " ".join(reason.split("\n", 1)[0].split())[:LONGEST_REASON]
+        said = secrecy.hidden(" ".join(reason.split("\n", 1)[0].split()))[:LONGEST_REASON]
         self.entry = replace(self.entry, verdict=verdict, reason=said)
         try:
             if verdict == ledger.RUNNING:

@@ -259,6 +259,8 @@ def test_a_variable_that_is_named_like_a_secret_is_hidden(  # noqa: PLR0917  # f
         difference(f"app.environment.{name}", "hunter2", "hunter3"),
         difference("sidecar", None, {"image": "otel:1", "environment": {name: "hunter4"}}),
         difference("app.environment.URL", "postgres://me:hunter5@db/x", "postgres://me:hunter6@db/x"),
+        difference("job.environment", None, {name: "hunter7"}),
+        difference("nginx.environment", None, [{"name": name, "value": "hunter8"}, {"name": name, "value": "hunter9"}]),
     )
     report.plan(plan(services=(service("web", differences=changed),)), output=output, console=page.console)
     said = page.text + capsys.readouterr().out
