@@ -23,6 +23,7 @@ from deploylib.tasks import (
     params,
     plan,
     release,
+    revisions,
     upkeep,
     verify,
 )
@@ -46,6 +47,7 @@ for name, tasks in {
     "base": (base.refresh, base.status),
     "image": (image.promote, image.run_tests, image.prune, image.clean),
     "notify": (notify.try_out,),
+    "revisions": (revisions.prune,),
     "params": (params.list_, params.get, params.set_, params.import_, params.diff, params.rm),
     "dev": (dev.compose, dev.up, dev.status, dev.down),
     "local": (local.up, local.status, local.down),

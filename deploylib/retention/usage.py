@@ -61,6 +61,18 @@ def observe(account: Account, contract: Contract, *, releases: int) -> Usage:
     return Usage(running=(*running, *named), recorded=tuple(_recorded(entries.result())))
 
 
+def revisions(account: Account, contract: Contract, *, releases: int) -> tuple[tuple[str, str], ...]:
+    """Return each revision (ARN) that runs or that something may start, with why; a release counts as in `observe`."""
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        entries = pool.submit(_entries, account, contract, releases)
+        clusters = tuple(_listed(account.ecs, "list_clusters", "clusterArns"))
+        scheduled = pool.submit(_scheduled, account, clusters)
+        works = [pool.submit(_cluster, account, one) for one in clusters]
+        used = [pair for work in works for pairs in work.result()[1:] for pair in pairs]
+        used += [*scheduled.result(), *((arn, why) for one, why in entries.result() for arn in _named(one))]
+    return tuple(dict.fromkeys(used))
+
+
 def uses(usage: Usage, repository: str, tags: Mapping[str, str]) -> tuple[Use, ...]:
     """Return which digests of *repository* are needed, by whom; *tags* has the digest of each tag that it holds.
 
@@ -103,29 +115,37 @@ def _recorded(entries: Iterable[tuple[Entry, str]]) -> Iterator[Use]:
 
 def _under_way(entry: Entry) -> tuple[str, ...]:
     """Return the revisions that a release under way brings or goes back to."""
-    if entry.verdict != ledger.RUNNING:
-        return ()
-    named = (entry.services, entry.previous, entry.schedules, entry.previous_schedules)
-    return tuple(arn for revisions in named for arn in revisions.values())
+    return _named(entry) if entry.verdict == ledger.RUNNING else ()
 
 
-def _cluster(account: Account, cluster: str) -> tuple[list[Running], list[tuple[str, str]]]:
-    """Return what the tasks of *cluster* run, and the revisions that its services are set to or roll out."""
+def _named(entry: Entry) -> tuple[str, ...]:
+    """Return the revisions that *entry* names: what it brought, and what was there before."""
+    before = (entry.previous, entry.previous_schedules) if entry.verdict == ledger.RUNNING else ()
+    return tuple(arn for named in (entry.services, entry.schedules, *before) for arn in named.values())
+
+
+def _cluster(account: Account, cluster: str) -> tuple[list[Running], list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return what the tasks of *cluster* run, the revisions that its services are set to or roll out, and theirs."""
     tasks = tuple(_listed(account.ecs, "list_tasks", "taskArns", cluster=cluster))
     services = tuple(_listed(account.ecs, "list_services", "serviceArns", cluster=cluster))
-    running = [
-        one
+    described = [
+        task
         for chunk in _chunks(tasks, TASKS_PER_CALL)
         for task in account.ecs.describe_tasks(cluster=cluster, tasks=chunk)["tasks"]
-        for one in _of_task(task)
     ]
+    running = [one for task in described for one in _of_task(task)]
+    started = [(str(task["taskDefinitionArn"]), f"task {_id(task)} runs it") for task in described]
     wanted = [
         (arn, f"service {service['serviceName']}")
         for chunk in _chunks(services, SERVICES_PER_CALL)
         for service in account.ecs.describe_services(cluster=cluster, services=chunk)["services"]
         for arn in _revisions(service)
     ]
-    return running, wanted
+    return running, wanted, started
+
+
+def _id(task: Mapping[str, Any]) -> str:
+    return str(task["taskArn"]).rpartition("/")[2][:SHORT]
 
 
 def _of_task(task: Mapping[str, Any]) -> Iterator[Running]:
