@@ -256,7 +256,7 @@ def _service(found: Found, asked: Wanted, containers: Mapping[str, str]) -> str:
         "assign_public_ip": network.get("assignPublicIp") == "ENABLED",
         "log_group": next((one.name for one in needed.log_groups), ""),
     }
-    return _table(f"contract.services.{named(asked.service)}", {key: one for key, one in values.items() if one})
+    return _table(f"contract.services.{key_of(asked)}", {key: one for key, one in values.items() if one})
 
 
 def _remarks(found: Found, repository: str, containers: Mapping[str, str]) -> Iterator[str]:
@@ -288,6 +288,12 @@ def _toml(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     return f"{{ {', '.join(f'{key(name)} = {_toml(one)}' for name, one in value.items())} }}"
+
+
+def key_of(asked: Wanted) -> str:
+    """Return what a release calls the service: its name, without that of the cluster in front."""
+    cluster = asked.cluster.rpartition("/")[2]
+    return named(asked.service.removeprefix(f"{cluster}-").removeprefix(f"{cluster}_"))
 
 
 def named(text: str) -> str:

@@ -28,7 +28,7 @@ path = "."
 [images.roles.app]
 dockerfile = "Dockerfile"
 [migration]
-service = "guestbook-stg-web"
+service = "web"
 container = "app"
 command = ["alembic", "upgrade", "head"]
 """
@@ -111,7 +111,7 @@ def test_the_file_says_what_is_live(world: World) -> None:
     assert found["contract"]["repository"] == world.repository
     assert found["contract"]["ledger"] == "guestbook-adopted-releases"
     assert found["contract"]["url"] == f"http://{worlds.WEB}.elb.example.test"
-    assert found["contract"]["services"][worlds.WEB] == {
+    assert found["contract"]["services"]["web"] == {
         "name": worlds.WEB,
         "family": worlds.WEB,
         "containers": {"app": "app", "nginx": "nginx"},
@@ -151,7 +151,7 @@ def test_the_written_file_is_an_environment_without_mistakes(world: World, tmp_p
     environment = adopted(world, tmp_path)
     contract = observe.contract(world.account, environment)
     assert (contract.account_id, contract.environment) == (worlds.ACCOUNT_ID, NAME)
-    assert contract.services[worlds.WEB].template == ""
+    assert contract.services["web"].template == ""
     assert "ssm:GetParameter" not in world.aws.calls
 
 
@@ -244,11 +244,11 @@ def test_the_table_of_the_ledger_is_made_by_a_command_that_is_told(world: World,
 
 def test_the_mistakes_of_the_file_are_told_at_once(world: World, tmp_path: Path) -> None:
     (tmp_path / "environments").mkdir()
-    (tmp_path / "environments/common.toml").write_text(COMMON.replace("stg-web", "prd-web"))
+    (tmp_path / "environments/common.toml").write_text(COMMON.replace('service = "web"', 'service = "wbe"'))
     made = drafted(world, tomllib.loads(COMMON))
     adoption.write(tmp_path, made)
     told, following = adoption.steps(tmp_path, made)
-    assert "no service 'guestbook-prd-web' in contract.services" in told
+    assert "no service 'wbe' in contract.services" in told
     assert following == "correct it, then: inv env.validate --env adopted"
 
 
@@ -268,6 +268,20 @@ def test_not_everything_is_a_name(tmp_path: Path, name: str) -> None:
 def test_not_everything_is_a_service(place: str) -> None:
     with pytest.raises(ConfigError, match="is no CLUSTER/SERVICE"):
         adoption.wanted(place, "")
+
+
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ("shop/shop-web", "web"),
+        ("shop/web", "web"),
+        ("shop/shop_web", "web"),
+        ("shop/shop", "shop"),
+        ("a/b/b-web", "web"),
+    ],
+)
+def test_a_service_is_called_without_the_name_of_its_cluster(place: str, key: str) -> None:
+    assert adoption.key_of(adoption.wanted(place, "")) == key
 
 
 @pytest.mark.parametrize(
