@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 NAME_WIDTH = 24
 SHORT = 12
+NARROW = 64  # too narrow for an image's tag beside the reason
 CONTEXT = 10
 ABSENT = ""
 DIGEST = "@sha256:"
@@ -100,7 +101,8 @@ def _parts(plan: Planned, width: int) -> Iterator[RenderableType]:
     name_width = min(NAME_WIDTH, max((cell_len(one) for one in _names(plan)), default=0))
     yield _header(plan)
     if plan.images:
-        yield from (Text(), _rows("Images", [_image(one) for one in plan.images], name_width))
+        columns = 3 if width < NARROW else 4
+        yield from (Text(), _rows("Images", [_image(one)[:columns] for one in plan.images], name_width))
     if plan.migration:
         yield from (Text(), _rows("Migration", [_migration(plan)], name_width))
     yield from (Text(), Text("Services", style="bold"))

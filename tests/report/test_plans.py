@@ -177,6 +177,13 @@ def test_a_rollback_says_to_which_release(
     assert "Plan: 1 service to restore" in page.lines
 
 
+def test_a_narrow_page_leaves_out_what_has_no_place(screen: Callable[..., Any], plan: Callable[..., Plan]) -> None:
+    page = screen(width=50)
+    report.plan(plan(), console=page.console)
+    assert ["web", "build", "src/web.py", "changed"] in [line.split() for line in page.lines]
+    assert page.widest <= 50
+
+
 def test_a_plan_says_what_it_goes_on_from(screen: Callable[..., Any], plan: Callable[..., Plan]) -> None:
     page = screen()
     by = "arn:aws:sts::123456789012:assumed-role/deploy/alice"
