@@ -389,9 +389,16 @@ def refused(found: Holder, environment: str) -> RefusedError:
     """Return the refusal that names *found*, who has the lock of *environment*."""
     return RefusedError(
         f"{environment} is locked by {found.name} since {found.since} ({found.reason}); "
-        f"the last sign of life was {found.silent_seconds:.0f} s ago",
+        f"the last sign of life was {found.silent_seconds:.0f} s ago{_missed(found)}",
         hint=f"wait for it (--wait-lock 10m), or look at it: inv lock.show --env {environment}",
     )
+
+
+def _missed(found: Holder) -> str:
+    """Say when the lease of somebody who should have renewed it by now is free."""
+    if found.silent_seconds <= found.lease_seconds * RENEWED_AFTER + SLACK_SECONDS + LOOK_SECONDS:
+        return ""
+    return f", which is too long: if it does not come back, the lock is free in {found.left_seconds:.0f} s"
 
 
 def _whose(found: Holder) -> str:
