@@ -31,7 +31,7 @@ class Row:
 
     service: str
     task: str
-    revision: str
+    revision: int
     commit: str
     state: str
     health: str
@@ -93,7 +93,7 @@ def _row(contract: Contract, task: Mapping[str, Any], commits: Mapping[str, str]
     return Row(
         service=_owner(contract, task),
         task=str(task["taskArn"]).rpartition("/")[2],
-        revision=revision.rpartition("/")[2],
+        revision=int(revision.rpartition(":")[2]),
         commit=commits[revision][:COMMIT_LENGTH],
         state=str(task.get("lastStatus", "")),
         health=str(task.get("healthStatus", "UNKNOWN")),

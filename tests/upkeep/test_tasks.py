@@ -25,8 +25,8 @@ def rows(world: World, *, stopped: bool = False) -> tuple[tasks.Row, ...]:
 
 def test_each_task_says_its_service_and_its_commit(world: World) -> None:
     found = [(one.service, one.revision, one.commit, one.state) for one in rows(world)]
-    web = ("web", "guestbook-stg-web:1", worlds.COMMITS[1][:12], "RUNNING")
-    assert found == [("job", "guestbook-stg-job:1", worlds.COMMITS[1][:12], "RUNNING"), web, web]
+    web = ("web", 1, worlds.COMMITS[1][:12], "RUNNING")
+    assert found == [("job", 1, worlds.COMMITS[1][:12], "RUNNING"), web, web]
 
 
 def test_health_and_age_are_those_of_the_task(world: World) -> None:
