@@ -18,7 +18,7 @@ from deploylib.config.schema import NAME, REGION
 from deploylib.errors import AwsError, ConfigError, ContractError
 from deploylib.images import reference
 from deploylib.patience import groups_of
-from deploylib.verify import definitions
+from deploylib.verify import definitions, mending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,11 +33,6 @@ LONGEST_NAME = 31
 ROLLING = "ECS"
 NO_REPOSITORY = "RepositoryNotFoundException"
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-TABLE = (
-    "aws dynamodb create-table --table-name {name} --billing-mode PAY_PER_REQUEST"
-    " --attribute-definitions AttributeName=kind,AttributeType=S AttributeName=number,AttributeType=N"
-    " --key-schema AttributeName=kind,KeyType=HASH AttributeName=number,KeyType=RANGE"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,7 +323,7 @@ def steps(root: Path, made: Draft, sign_in: Callable[[Environment], Account] = a
     following = (f"inv verify --env {made.name}", f"inv deploy --env {made.name} --dry-run")
     if _has_table(sign_in(environment), made.ledger):
         return following
-    return (f"the ledger and the lock need a table: {TABLE.format(name=made.ledger)}", *following)
+    return (f"the ledger and the lock need a table: {mending.table(made.ledger)}", *following)
 
 
 def _has_table(account: Account, name: str) -> bool:

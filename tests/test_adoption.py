@@ -14,6 +14,7 @@ from deploylib.infra import stack
 from deploylib.serving import Answer
 from tests.fakes import world as worlds
 from tests.fakes.releases import ready
+from tests.verify.scenery import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -206,6 +207,15 @@ def test_a_release_that_fails_goes_back(world: World, tmp_path: Path) -> None:
     assert live(world)["taskDefinitionArn"] == before
     (entry,) = ledger.entries(world.account.dynamodb, worlds.LEDGER, limit=1)
     assert entry.verdict == "rolled back"
+
+
+def test_a_ledger_that_is_not_there_is_mended_by_the_command_that_makes_it(world: World, tmp_path: Path) -> None:
+    environment = adopted(world, tmp_path)
+    world.aws.dynamodb.tables.clear()
+    doors = verify.Doors(registries=lambda _: Shelf(), clock=world.clock)
+    found = {one.what: one for one in verify.examine(world.account, environment, doors=doors)}
+    assert found["contract"].found == "[contract] of environments/adopted.toml"
+    assert found["ledger"].next.startswith(f"aws dynamodb create-table --table-name {worlds.LEDGER}")
 
 
 def test_verify_looks_at_the_live_revision(world: World, tmp_path: Path) -> None:
