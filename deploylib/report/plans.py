@@ -190,7 +190,8 @@ def _migration(plan: Planned) -> tuple[Text, ...]:
 
 
 def _service(service: PlannedService) -> tuple[Text, ...]:
-    wanted = f", {_tasks(service.desired_count)}" if service.desired_count is not None else ""
+    sent = service.desired_count is not None and service.action != "scale"  # whose reason has both counts
+    wanted = f", {_tasks(service.desired_count or 0)}" if sent else ""
     dim = "dim" if service.action == "unchanged" else ""
     return (
         Text(cleaned(service.service)),

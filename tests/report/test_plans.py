@@ -119,6 +119,16 @@ def test_a_first_release_says_how_many_tasks_it_asks_for(
     assert "first release, 1 task" in page.text
 
 
+def test_a_scaling_says_its_counts_once(
+    screen: Callable[..., Any], plan: Callable[..., Plan], service: Callable[..., ServicePlan]
+) -> None:
+    page = screen()
+    scaled = (service("web", action="scale", reason="2 → 5 tasks", desired_count=5),)
+    report.plan(plan(action="scale", migration=None, images=(), services=scaled), console=page.console)
+    assert ["web", "scale", "2", "→", "5", "tasks"] in [line.split() for line in page.lines]
+    assert "Plan: 1 service to scale" in page.lines
+
+
 def test_a_rollout_under_way_is_followed(
     screen: Callable[..., Any], plan: Callable[..., Plan], service: Callable[..., ServicePlan]
 ) -> None:
