@@ -303,3 +303,11 @@ def test_release_is_told_to_whom_its_environment_names() -> None:
         "release 12: web failed: DB_PASSWORD=(hidden)",
     ]
     assert box.got[0].title == f"guestbook stg: release {worlds.COMMITS[2][:12]}"
+
+
+def test_address_may_be_named_by_the_arn_of_its_parameter() -> None:
+    aws = FakeAccount()
+    aws.ssm.give("/guestbook/stg/chat", URL)
+    (known,) = aws.ssm.get_parameters(Names=["/guestbook/stg/chat"], WithDecryption=True)["Parameters"]
+    (found,) = notify.channels(environment(config.Notification(parameter=known["ARN"])), aws.account)
+    assert (found.url, found.problem) == (URL, "")
