@@ -44,7 +44,8 @@ class _Webhook(http.server.BaseHTTPRequestHandler):
     server: Endpoint
 
     def do_POST(self) -> None:
-        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        got = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.got.append({**got, "by": self.headers["User-Agent"]})
         self.send_response(self.server.status)
         self.end_headers()
 
@@ -87,7 +88,7 @@ def test_message_arrives_as_it_is(endpoint: Endpoint) -> None:
     assert send(channel(endpoint.url), message()) == ""
     (got,) = endpoint.got
     assert (got["title"], got["message"]) == ("guestbook stg: release 0123456789ab", "release 12 serves")
-    assert got["type"] == "success"
+    assert (got["type"], got["by"]) == ("success", "deploylib")
 
 
 def test_mention_stands_in_front_of_failures_only(endpoint: Endpoint) -> None:
