@@ -7,6 +7,7 @@ The keys of a case, all but `name` with a default:
     timing, old   how long AWS takes with new tasks, and with those of the former release (`tasks.Timing`)
     settings      the environment's [rollout]
     limit         the target's own time limit
+    settle        how long its tasks have to stay
     behave        how containers of the new release (or `release`) behave: `tasks.Behaviour`, `service`, `times`;
                   `again`: those of the former release, from now on
     happens       what others do meanwhile: `at` seconds after the update, `do` (see DOINGS) and its arguments
@@ -31,7 +32,7 @@ import math
 import random
 import tomllib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +154,9 @@ def _start(world: World, key: str, revision: str, case: Case) -> rollout.Target:
     before = world.ecs.describe_services(cluster=world.cluster, services=[name])["services"][0]
     anew: dict[str, Any] = {"taskDefinition": revision} if revision else {"forceNewDeployment": True}
     answer = world.ecs.update_service(cluster=world.cluster, service=name, **anew)
-    return rollout.target(key, answer["service"], previous=before["taskDefinition"], limit_seconds=case.get("limit"))
+    limit, settle = case.get("limit"), case.get("settle", 0.0)
+    found = rollout.target(key, answer["service"], previous=before["taskDefinition"], limit_seconds=limit)
+    return replace(found, settle_seconds=settle)
 
 
 def _watch(played: Played, case: Case, revisions: Mapping[str, str]) -> None:
