@@ -96,9 +96,12 @@ class Holder:
 
     @property
     def dead(self) -> bool:
-        """Whether it was a process of this very machine that provably ended."""
+        """Whether it was a process of this very machine that provably ended.
+
+        The name counts too: copies of a machine that was running have the same boot and the same processes.
+        """
         process = recorded_process.Owner.read(self.process)
-        return process is not None and process.provably_gone()
+        return process is not None and self.host == platform.node() and process.provably_gone()
 
     @property
     def gone(self) -> bool:

@@ -437,7 +437,12 @@ def test_answer_that_was_lost_does_not_make_us_a_stranger(account: FakeAccount) 
 def test_dead_process_of_this_machine_is_not_waited_for(account: FakeAccount) -> None:
     this = Owner.this()
     other = replace(this, process=replace(this.process, started=f"{this.process.started}0"))
-    take(account, replace(ADA, process=str(other)))
+    mine = lease.Claim(environment="stg", by="ada", process=str(other))
+    take(account, replace(mine, host="a copy of this machine"))
+    with pytest.raises(RefusedError):
+        take(account, BEN)
+    account.clock.advance(100)
+    take(account, mine)
     found = holder(account)
     assert found
     assert (found.dead, found.gone, found.left_seconds > 0) == (True, True, True)
