@@ -171,6 +171,7 @@ def locked(course: Course) -> Generator[events.Event, str | None, bool]:
         dynamodb, table, claim, settings=release.environment.lock, clock=release.clock
     )
     course.clock = lease.keeping(release.clock, course.lease)
+    course.record.owned_by(course.lease.owner)
     return release.clock.monotonic() - started >= WAITED_SECONDS
 
 

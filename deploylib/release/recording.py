@@ -62,6 +62,10 @@ class Record:
         self.entry = replace(self.entry, **changes)
         ledger.note(self._release.account.dynamodb, self._table, self.entry)
 
+    def owned_by(self, owner: str) -> None:
+        """Keep under which lease the release is at work; it is written with the next phase."""
+        self.entry = replace(self.entry, owner=owner)
+
     def follow(self, release: Release) -> None:
         """Write from now on what *release* is about, which was planned anew."""
         planned = _entry(release)
