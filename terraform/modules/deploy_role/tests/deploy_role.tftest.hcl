@@ -30,7 +30,7 @@ run "the_policy_names_this_environment_and_nothing_else" {
   }
 
   assert {
-    condition     = [for one in output.statements : one.Sid if contains(one.Resource, "*")] == ["SignInToRegistry", "ReadTaskDefinitions", "Register", "FindTasks"]
+    condition     = [for one in output.statements : one.Sid if contains(one.Resource, "*")] == ["SignInToRegistry", "ReadTaskDefinitions", "Register", "FindTasks", "KnowTargets", "KnowLogGroups"]
     error_message = "`*` stands only where IAM knows no resource"
   }
 
