@@ -271,17 +271,22 @@ def _table(name: str, values: Mapping[str, Any]) -> str:
 
 def key(name: str) -> str:
     """Return *name* as a key of TOML."""
-    return name if BARE_KEY.fullmatch(name) else json.dumps(name)
+    return name if BARE_KEY.fullmatch(name) else _string(name)
+
+
+def _string(text: str) -> str:
+    """Return a string of JSON, which is one of TOML too but for one character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _toml(value: Any) -> str:
-    """Return *value* in TOML, whose strings are JSON's as far as names and ARNs go."""
+    """Return *value* in TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml(one) for one in value)}]"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return _string(value)
     return f"{{ {', '.join(f'{key(name)} = {_toml(one)}' for name, one in value.items())} }}"
 
 

@@ -6,6 +6,8 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deploylib import adoption, config, events, ledger, observe, plan, release, verify
 from deploylib.errors import ConfigError, RefusedError, RolledBackError
@@ -133,6 +135,15 @@ def test_what_the_project_has_in_common_is_not_written_again(world: World) -> No
     found = tomllib.loads(drafted(world, tomllib.loads(COMMON)).text)
     assert "app" not in found
     assert found["images"]["roles"] == {"nginx": {"dockerfile": "Dockerfile"}}
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+VALUES = st.one_of(TEXTS, st.booleans(), st.lists(TEXTS), st.dictionaries(TEXTS, TEXTS))
+
+
+@given(st.dictionaries(TEXTS, VALUES))
+def test_whatever_a_service_is_called_the_file_is_toml(values: dict[str, Any]) -> None:
+    assert tomllib.loads(adoption._table("contract", values)) == {"contract": values}
 
 
 def test_the_way_to_sign_in_is_kept(world: World) -> None:
