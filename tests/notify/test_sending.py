@@ -118,6 +118,14 @@ def test_refusal_is_told_by_its_status_and_nothing_of_the_address(
     assert [type(one) for one in log.handlers if type(one).__module__.startswith("deploylib")] == []
 
 
+def test_status_of_another_endpoint_is_not_taken_for_ones_own() -> None:
+    with sending._status() as found:
+        other = threading.Thread(target=logging.getLogger("apprise").warning, args=("Failed, error=500.",))
+        other.start()
+        other.join()
+    assert found == []
+
+
 def test_dead_port_is_told_and_costs_next_to_nothing(dead_port: int) -> None:
     started = time.monotonic()
     seen = list(notify.telling(release(), (channel(f"json://127.0.0.1:{dead_port}/{SECRET}"),), SUBJECT))
