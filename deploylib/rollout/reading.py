@@ -208,19 +208,13 @@ class Looks:
         return found if any(found) else ()
 
     def _is_complete(self, target: Target) -> bool:
+        """Whether ECS calls our deployment complete, and it runs all that is wanted and nothing older."""
         description = self._descriptions.get(target.name)
         ours = _ours(target, description)
-        if ours is None or description is None:
+        if ours is None or description is None or ours["status"] != "PRIMARY":
             return False
         state = assessment.standing(target, description, ours)
-        return (
-            bool(
-                ours["status"] == "PRIMARY"
-                and ours.get("rolloutState") == "COMPLETED"
-                and state.running >= state.desired
-            )
-            and not state.old
-        )
+        return state.state == "completed" and state.running >= state.desired and not state.old
 
     def _read(self, targets: Sequence[Target]) -> None:
         if not self._endings.unread:
