@@ -29,6 +29,7 @@ def record(arn: str, seconds: float, revision: int = 0) -> dict[str, Any]:
         pytest.param([record("a", -60)], "", id="only the former one"),
         pytest.param([record("b", 1), record("a", -60)], "b", id="the one that was made with it"),
         pytest.param([record("b", -2), record("a", -60)], "b", id="written a moment before it"),
+        pytest.param([record("b", 0.5), record("a", -4)], "b", id="not another one from right before"),
         pytest.param([record("c", 30), record("b", 1), record("a", -60)], "b", id="the first one, not the newest"),
         pytest.param([record("c", 1), record("b", 90, 42)], "b", id="the one with its number, whenever it was made"),
         pytest.param([record("c", 1, 142)], "c", id="a number that ends like it is another one"),
