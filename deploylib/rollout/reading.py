@@ -68,7 +68,7 @@ class Looks:
         self._consistent_at: dict[str, float] = {}
         self._answered_at = clock.monotonic()
         self._records_at = clock.monotonic()
-        self._left = READS
+        self._left, self._look_at = READS, clock.monotonic()
         self.missed = 0
 
     @property
@@ -86,7 +86,7 @@ class Looks:
 
         Raises `AwsError` when that lasts, and at once when AWS refuses.
         """
-        self._left = READS
+        self._left, self._look_at = READS, self._clock.monotonic()
         faults = int(not self._endure(self._describe, targets))
         counted = {one.key: self._endings.ended(one) for one in targets}
         for step in (self._list, self._read, self._confirm):
@@ -125,8 +125,7 @@ class Looks:
 
     def _confirm(self, targets: Sequence[Target]) -> None:
         """Describe anew what has no older task left, if that was not done in this look: a new one may have crashed."""
-        now = self._clock.monotonic()
-        over = [one for one in targets if self._is_proved(one) and self._known[one.key].described_at < now]
+        over = [one for one in targets if self._is_proved(one) and self._known[one.key].described_at < self._look_at]
         if self._left * SERVICES_PER_CALL >= len(over):
             self._describe_all(over)
 
@@ -260,7 +259,7 @@ class Looks:
         if look.verdict != "done":
             return look
         leaving = len(self._endings.leaving(target))
-        if self._is_proved(target) and known.described_at >= self._clock.monotonic():
+        if self._is_proved(target) and known.described_at >= self._look_at:
             return look if judge(tasks=self._endings.ended(target)).verdict == "done" else replace(look, verdict=None)
         draining = replace(look.standing, old=leaving, state="draining")
         return replace(look, standing=draining, verdict=None)
