@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 PARALLEL = 8
 TASKS_PER_CALL = 100
 SERVICES_PER_CALL = 10
-SHORT = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +133,7 @@ def _cluster(account: Account, cluster: str) -> tuple[list[Running], list[tuple[
         for task in account.ecs.describe_tasks(cluster=cluster, tasks=chunk)["tasks"]
     ]
     running = [one for task in described for one in _of_task(task)]
-    started = [(str(task["taskDefinitionArn"]), f"task {_id(task)} runs it") for task in described]
+    started = [(str(task["taskDefinitionArn"]), _runs(task)) for task in described]
     wanted = [
         (arn, f"service {service['serviceName']}")
         for chunk in _chunks(services, SERVICES_PER_CALL)
@@ -144,16 +143,15 @@ def _cluster(account: Account, cluster: str) -> tuple[list[Running], list[tuple[
     return running, wanted, started
 
 
-def _id(task: Mapping[str, Any]) -> str:
-    return str(task["taskArn"]).rpartition("/")[2][:SHORT]
-
-
 def _of_task(task: Mapping[str, Any]) -> Iterator[Running]:
-    name = task.get("group", "").removeprefix("service:").removeprefix("family:")
     for container in task.get("containers", ()):
         if container.get("image"):
-            why = f"{name or 'a task'} runs it"
-            yield Running(image=container["image"], why=why, digest=container.get("imageDigest", ""))
+            yield Running(image=container["image"], why=_runs(task), digest=container.get("imageDigest", ""))
+
+
+def _runs(task: Mapping[str, Any]) -> str:
+    name = task.get("group", "").removeprefix("service:").removeprefix("family:")
+    return f"{name or 'a task'} runs it"
 
 
 def _revisions(service: Mapping[str, Any]) -> Iterator[str]:

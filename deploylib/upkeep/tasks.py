@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deploylib.contract import Contract
 
 PARALLEL_CALLS = 8
-COMMIT_LENGTH = 12
+SHORT = 12
 COLUMNS = ("service", "task", "revision", "commit", "state", "health", "minutes", "what it says")
 
 
@@ -38,11 +38,11 @@ class Row:
     age_minutes: int
     note: str
 
-    @property
-    def cells(self) -> tuple[str | int, ...]:
-        """Return the row under `COLUMNS`."""
+    def cells(self, *, whole: bool = False) -> tuple[str | int, ...]:
+        """Return the row under `COLUMNS`; of the task's id, unless it is to be *whole*, as much as tells it apart."""
+        task = self.task if whole else self.task[:SHORT]
         return (
-            *(self.service, self.task, self.revision, self.commit),
+            *(self.service, task, self.revision, self.commit),
             *(self.state, self.health, self.age_minutes, self.note),
         )
 
@@ -94,7 +94,7 @@ def _row(contract: Contract, task: Mapping[str, Any], commits: Mapping[str, str]
         service=_owner(contract, task),
         task=str(task["taskArn"]).rpartition("/")[2],
         revision=int(revision.rpartition(":")[2]),
-        commit=commits[revision][:COMMIT_LENGTH],
+        commit=commits[revision][:SHORT],
         state=str(task.get("lastStatus", "")),
         health=str(task.get("healthStatus", "UNKNOWN")),
         age_minutes=int((now - created).total_seconds() // 60),

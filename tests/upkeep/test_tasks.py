@@ -58,3 +58,9 @@ def test_twenty_services_cost_two_calls_and_one_for_each_revision() -> None:
     rows(world)
     asked = {name: count for name, count in world.aws.calls.items() if name.startswith("ecs:")}
     assert asked == {"ecs:ListTasks": 1, "ecs:DescribeTasks": 1, "ecs:DescribeTaskDefinition": 20}
+
+
+def test_a_person_sees_the_beginning_of_an_id_which_exec_takes_and_a_machine_all_of_it(world: World) -> None:
+    (job, *_) = rows(world)
+    assert dict(zip(tasks.COLUMNS, job.cells(), strict=True))["task"] == job.task[:12]
+    assert dict(zip(tasks.COLUMNS, job.cells(whole=True), strict=True))["task"] == job.task
