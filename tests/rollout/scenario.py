@@ -8,6 +8,7 @@ The keys of a case, all but `name` with a default:
     settings      the environment's [rollout]
     limit         the target's own time limit
     settle        how long its tasks have to stay
+    ticking       the clock goes on while the code works, as real ones do
     behave        how containers of the new release (or `release`) behave: `tasks.Behaviour`, `service`, `times`;
                   `again`: those of the former release, from now on
     happens       what others do meanwhile: `at` seconds after the update, `do` (see DOINGS) and its arguments
@@ -39,6 +40,7 @@ from typing import TYPE_CHECKING, Any
 from deploylib import config, events, rollout
 from deploylib.errors import AwsError
 from tests.fakes import world as worlds
+from tests.fakes.clock import Ticking
 from tests.fakes.services import Habits
 from tests.fakes.tasks import Timing
 
@@ -174,8 +176,9 @@ def _watch(played: Played, case: Case, revisions: Mapping[str, str]) -> None:
         rollout.Start(key=key, after=tuple(after), start=gate(key)) for key, after in case.get("after", {}).items()
     ]
     settings = config.Rollout(**{**SETTINGS, **case.get("settings", {})})
+    clock = Ticking(world.clock) if case.get("ticking") else world.clock
     watching = rollout.watch(
-        world.account, world.cluster, list(played.targets.values()), settings=settings, clock=world.clock, starts=starts
+        world.account, world.cluster, list(played.targets.values()), settings=settings, clock=clock, starts=starts
     )
     try:
         for one in watching:

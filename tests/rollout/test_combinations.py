@@ -65,7 +65,8 @@ class Combination:
             "behave": [behave] if behave else [],
             "limit": 200,
             "verdicts": {"web": self._verdict(verdict)},
-            "within": 200.1,
+            "within": 203,
+            "ticking": True,
         }
 
     def _verdict(self, verdict: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pytest
 
@@ -12,10 +12,8 @@ from deploylib import config, events, rollout
 from deploylib.errors import AwsError
 from deploylib.rollout import watching
 from tests.fakes import world as worlds
+from tests.fakes.clock import Ticking
 from tests.fakes.services import Habits
-
-if TYPE_CHECKING:
-    from tests.fakes.clock import FakeClock
 
 SETTINGS = config.Rollout(timeout_seconds=600, poll_seconds=3, failed_tasks=10)
 
@@ -275,23 +273,6 @@ def test_pauses_are_a_quarter_of_the_time_so_far_until_they_are_as_long_as_asked
 def test_pauses_are_no_shorter_than_a_sixteenth() -> None:
     many = list(itertools.islice(watching._pauses(3.2, first=0.1), 20))
     assert many[:3] == [0.1, 0.2, 0.2]
-
-
-class Ticking:
-    """A clock that goes on while the code works and AWS answers, as every real one does."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self._clock = clock
-
-    def monotonic(self) -> float:
-        self._clock.advance(0.02)
-        return self._clock.monotonic()
-
-    def time(self) -> float:
-        return self._clock.time()
-
-    def sleep(self, seconds: float, /) -> None:
-        self._clock.sleep(seconds)
 
 
 @pytest.mark.parametrize("key", ["web", "job"])
