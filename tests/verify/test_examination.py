@@ -169,7 +169,11 @@ MISSING: dict[Callable[[Any], None], tuple[str, str, str]] = {
     ),
     lose_image: ("services · web · images · app", "is not in its registry", "inv deploy --env stg"),
     build_for_arm: ("services · web · images · app", "is for linux/arm64, but the tasks run on linux/amd64", ""),
-    lose_way_out: ("services · web · network · way to images · subnet-1", "no way out, and no endpoint for ecr.api, ecr.dkr, s3", ""),
+    lose_way_out: (
+        "services · web · network · way to images · subnet-1",
+        "no way out, and no endpoint for ecr.api",
+        "",
+    ),
     lose_subnet: ("services · web · network · way to images", "of subnet-1, subnet-2 one is gone", MEND),
     lose_security_group: ("services · web · network · security groups", "of sg-1 one is gone", MEND),
     let_nothing_out: (
