@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Terminated(KeyboardInterrupt):  # noqa: N818  # it is none of ours to report, but a Ctrl-C that nobody typed
+class Terminated(KeyboardInterrupt):  # it is none of ours to report, but a Ctrl-C that nobody typed
     """SIGTERM, which a CI system sends: there is nobody to ask."""
 
 
