@@ -104,8 +104,7 @@ def _start(course: Course, service: ServicePlan) -> rollout.Target:
 def _target(course: Course, service: ServicePlan) -> rollout.Target:
     release = course.release
     if service.action == "attach":
-        described = rollout.describe(release.account.ecs, release.cluster, [service.name])[service.name]
-        return _attached(service, _followed(release, service, described))
+        return _under_way(release, service)
     if service.action == "restart":
         anew: dict[str, Any] = {"forceNewDeployment": True}
     else:
@@ -121,6 +120,16 @@ def _followed(release: Release, service: ServicePlan, described: Mapping[str, An
     found = rollout.target(service.key, described, previous=service.returns_to, limit_seconds=limit)
     asked = bool(found.target_groups) or any("healthCheck" in one for one in service.template["containerDefinitions"])
     return found if asked else replace(found, settle_seconds=release.environment.rollout.settle_seconds)
+
+
+def targets_to_follow(release: Release) -> list[rollout.Target]:
+    """Return the rollouts of *release* that are under way already."""
+    return [_under_way(release, one) for one in release.plan.moving if one.action == "attach"]
+
+
+def _under_way(release: Release, service: ServicePlan) -> rollout.Target:
+    described = rollout.describe(release.account.ecs, release.cluster, [service.name])[service.name]
+    return _attached(service, _followed(release, service, described))
 
 
 def _attached(service: ServicePlan, found: rollout.Target) -> rollout.Target:
