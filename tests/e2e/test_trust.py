@@ -327,7 +327,7 @@ def test_who_waits_for_the_lock_can_be_interrupted(project: Project) -> None:
 @pytest.mark.usefixtures("well")
 def test_rollback_brings_back_what_served_before_and_again_what_served_before_that(project: Project) -> None:
     older, before = served(project), shop.revisions(project)
-    newer = change(project, back="well anew\n")
+    newer = change(project, back="well, and changed\n")
     project.inv(*DEPLOY)
     after = shop.revisions(project)
     assert after["tidy"] != before["tidy"], "the schedule starts the new release"
@@ -445,7 +445,10 @@ def test_a_command_in_the_released_image_hands_on_its_lines_and_its_exit_code(pr
     assert "by hand" in ran.text
 
 
+@pytest.mark.usefixtures("well")
 def test_what_runs_and_what_it_prints_is_shown(project: Project) -> None:
+    change(project, back="well, and to be read\n")  # a test before may have taken the log group away
+    project.inv(*DEPLOY)
     assert "web" in project.inv("tasks", *LOCAL).out
     assert "working" in project.inv("logs", *LOCAL, "--service", "job", "--since", "1d").out
 
