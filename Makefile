@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := deploylib tasks.py tests benchmarks examples docs
+# Projects of their own, which wait for Terraform more than they work: they run beside the other e2e tests.
+BESIDE := $(patsubst %,tests/e2e/test_%.py,production_stack promotion compiled trust)
 
 .PHONY: help setup demo test test-fast test-e2e lint types terraform-check format lock clean
 
@@ -27,7 +29,12 @@ test-fast: setup ## Run the tests that need no engine and no network (seconds)
 	@$(BIN)/pytest -m "not e2e" -n auto --dist loadfile
 
 test-e2e: setup ## Drive Terraform, the container engine and the local AWS for real (minutes)
-	@$(BIN)/pytest -m e2e
+	@mkdir -p .cache; \
+	$(BIN)/pytest -m e2e -p no:cacheprovider $(BESIDE) > .cache/e2e-beside.log 2>&1 & beside=$$!; \
+	trap "kill $$beside 2> /dev/null || true" EXIT; \
+	failed=0; $(BIN)/pytest -m e2e $(addprefix --ignore=,$(BESIDE)) || failed=1; \
+	wait $$beside || failed=1; trap - EXIT; \
+	cat .cache/e2e-beside.log; exit $$failed
 
 lint: setup ## Check style, imports between rooms, and Terraform's format
 	@$(BIN)/ruff check $(SOURCES)

@@ -25,6 +25,7 @@ from deploylib.tasks import (
     pipeline,
     plan,
     release,
+    revisions,
     upkeep,
     verify,
 )
@@ -49,6 +50,7 @@ for name, tasks in {
     "ci": (ci.environment, ci.merge_test, ci.render),
     "image": (image.promote, image.run_tests, image.prune, image.clean),
     "notify": (notify.try_out,),
+    "revisions": (revisions.prune,),
     "params": (params.list_, params.get, params.set_, params.import_, params.diff, params.rm),
     "pipeline": (pipeline.artifacts, pipeline.buildspec),
     "dev": (dev.compose, dev.up, dev.status, dev.down),

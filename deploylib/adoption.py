@@ -18,7 +18,7 @@ from deploylib.config.schema import NAME, REGION
 from deploylib.errors import AwsError, ConfigError, ContractError
 from deploylib.images import reference
 from deploylib.patience import groups_of
-from deploylib.verify import definitions
+from deploylib.verify import definitions, mending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,11 +33,6 @@ LONGEST_NAME = 31
 ROLLING = "ECS"
 NO_REPOSITORY = "RepositoryNotFoundException"
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-TABLE = (
-    "aws dynamodb create-table --table-name {name} --billing-mode PAY_PER_REQUEST"
-    " --attribute-definitions AttributeName=kind,AttributeType=S AttributeName=number,AttributeType=N"
-    " --key-schema AttributeName=kind,KeyType=HASH AttributeName=number,KeyType=RANGE"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +251,7 @@ def _service(found: Found, asked: Wanted, containers: Mapping[str, str]) -> str:
         "assign_public_ip": network.get("assignPublicIp") == "ENABLED",
         "log_group": next((one.name for one in needed.log_groups), ""),
     }
-    return _table(f"contract.services.{named(asked.service)}", {key: one for key, one in values.items() if one})
+    return _table(f"contract.services.{key_of(asked)}", {key: one for key, one in values.items() if one})
 
 
 def _remarks(found: Found, repository: str, containers: Mapping[str, str]) -> Iterator[str]:
@@ -276,18 +271,29 @@ def _table(name: str, values: Mapping[str, Any]) -> str:
 
 def key(name: str) -> str:
     """Return *name* as a key of TOML."""
-    return name if BARE_KEY.fullmatch(name) else json.dumps(name)
+    return name if BARE_KEY.fullmatch(name) else _string(name)
+
+
+def _string(text: str) -> str:
+    """Return a string of JSON, which is one of TOML too but for one character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _toml(value: Any) -> str:
-    """Return *value* in TOML, whose strings are JSON's as far as names and ARNs go."""
+    """Return *value* in TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml(one) for one in value)}]"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return _string(value)
     return f"{{ {', '.join(f'{key(name)} = {_toml(one)}' for name, one in value.items())} }}"
+
+
+def key_of(asked: Wanted) -> str:
+    """Return what a release calls the service: its name, without that of the cluster in front."""
+    cluster = asked.cluster.rpartition("/")[2]
+    return named(asked.service.removeprefix(f"{cluster}-").removeprefix(f"{cluster}_"))
 
 
 def named(text: str) -> str:
@@ -322,7 +328,7 @@ def steps(root: Path, made: Draft, sign_in: Callable[[Environment], Account] = a
     following = (f"inv verify --env {made.name}", f"inv deploy --env {made.name} --dry-run")
     if _has_table(sign_in(environment), made.ledger):
         return following
-    return (f"the ledger and the lock need a table: {TABLE.format(name=made.ledger)}", *following)
+    return (f"the ledger and the lock need a table: {mending.table(made.ledger)}", *following)
 
 
 def _has_table(account: Account, name: str) -> bool:

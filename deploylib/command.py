@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 from invoke.exceptions import Exit
 
+from deploylib import secrecy
 from deploylib.errors import ConfigError, DeployError, Terminated
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
                 result = function(*args, **kwargs)
         except (DeployError, KeyboardInterrupt) as error:
             _tell_machines(error, output)
-            raise Exit(_text(error), _exit_code(error)) from error
+            raise Exit(secrecy.hidden(_text(error)), _exit_code(error)) from error
         except BrokenPipeError as error:
             if not _reader_is_gone():
                 raise
@@ -111,7 +112,7 @@ def _tell_machines(error: DeployError | KeyboardInterrupt, output: object) -> No
             "notes": _notes(error),
             "hint": getattr(error, "hint", ""),
         }
-        _print(json.dumps(document) + "\n")
+        _print(json.dumps(secrecy.without_secrets(document)) + "\n")
 
 
 def _print(text: str = "") -> None:

@@ -292,7 +292,7 @@ def _environment(place: Place, name: str, doors: Doors) -> tuple[Row, ...]:
         where = f"{environment.account.id}, {environment.account.region}"
         rows.append(Row(group=group, what="account, region", state="OK", found=where))
         published = contract.of(account.ssm, environment)
-        rows.append(Row(group=group, what="contract", state="OK", found=environment.contract_parameter))
+        rows.append(Row(group=group, what="contract", state="OK", found=environment.contract_source))
     except DeployError as error:
         return (*rows, *_given_up(len(rows), error, group))
     here = _There(account=account, environment=environment, contract=published, doors=doors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Terminated(KeyboardInterrupt):  # noqa: N818  # it is none of ours to report, but a Ctrl-C that nobody typed
+class Terminated(KeyboardInterrupt):  # it is none of ours to report, but a Ctrl-C that nobody typed
     """SIGTERM, which a CI system sends: there is nobody to ask."""
 
 
@@ -107,6 +107,8 @@ TRANSIENT = frozenset(
     {
         "ThrottlingException",
         "Throttling",
+        "ThrottledException",
+        "TooManyRequestsException",
         "RequestLimitExceeded",
         "ServerException",
         "ServiceUnavailable",
@@ -116,10 +118,17 @@ TRANSIENT = frozenset(
         "InternalServerError",
         "ProvisionedThroughputExceededException",
         "RequestTimeout",
+        "RequestTimeoutException",
+        "500",  # and so on: of an answer that is none of AWS's, a proxy's perhaps
+        "502",
+        "503",
+        "504",
         "EndpointConnectionError",
         "ConnectionClosedError",
         "ReadTimeoutError",
         "ConnectTimeoutError",
+        "ProxyConnectionError",
+        "SSLError",  # a connection that was cut while it began
     }
 )
 

@@ -6,7 +6,8 @@ each answer's `Date` header tells (the clocks of two machines are never compared
 its renewals has not moved for that long. A dead process of this very machine need not be waited for.
 
 There is no thread: whoever waits sleeps by `keeping`, which renews on the way, and `Lease.hold` before each write is
-the fence. Nobody writes whose lease ran out and could not be renewed, or who was taken for dead.
+the fence. Nobody writes whose lease ran out and could not be renewed, who was taken for dead, or from whom it was taken
+by force: what `hold` said is good for two seconds, and so long who comes after a force waits.
 
 An item without `owner` is a lease that nobody has.
 """
@@ -39,6 +40,7 @@ SLACK_SECONDS = 2.0  # `Date` has whole seconds, and an answer takes its time
 LOOK_SECONDS = 2.0
 WORD_SECONDS = 15.0
 RETRY_SECONDS = 2.0
+FENCE_SECONDS = 2.0  # how long a look at the lease is good for before a write
 RENEWED_AFTER = 1 / 3
 CONDITION_FAILED = "ConditionalCheckFailedException"
 
@@ -94,9 +96,12 @@ class Holder:
 
     @property
     def dead(self) -> bool:
-        """Whether it was a process of this very machine that provably ended."""
+        """Whether it was a process of this very machine that provably ended.
+
+        The name counts too: copies of a machine that was running have the same boot and the same processes.
+        """
         process = recorded_process.Owner.read(self.process)
-        return process is not None and process.provably_gone()
+        return process is not None and self.host == platform.node() and process.provably_gone()
 
     @property
     def gone(self) -> bool:
@@ -137,6 +142,8 @@ def acquire(
             clock.sleep(LOOK_SECONDS)
             continue
         if wait.may_take(found.holder):
+            if found.holder.broken_by:
+                clock.sleep(FENCE_SECONDS)  # whoever had it may be about to write, and looks after this
             lease = Lease(dynamodb, table, claim, seconds=settings.lease_seconds, clock=clock)
             if lease.take(found, mark):
                 yield from _told(lease, wait.seconds)
@@ -204,11 +211,11 @@ class Lease:
         return True
 
     def hold(self) -> None:
-        """Make sure, before a write, that the lease is ours: it is renewed when a third of its time is over.
+        """Make sure, before a write, that the lease is ours: it is renewed, unless that was a moment ago.
 
         Raises `SupersededError` when somebody else has it, or may have it: it ran out and cannot be renewed.
         """
-        if self.due_seconds > 0 and not self._ran_out:
+        if self._tried.seconds_ago(self._clock) < FENCE_SECONDS and not self._ran_out:
             return
         error = self._try()
         if error and self._ran_out:
@@ -389,9 +396,16 @@ def refused(found: Holder, environment: str) -> RefusedError:
     """Return the refusal that names *found*, who has the lock of *environment*."""
     return RefusedError(
         f"{environment} is locked by {found.name} since {found.since} ({found.reason}); "
-        f"the last sign of life was {found.silent_seconds:.0f} s ago",
+        f"the last sign of life was {found.silent_seconds:.0f} s ago{_missed(found)}",
         hint=f"wait for it (--wait-lock 10m), or look at it: inv lock.show --env {environment}",
     )
+
+
+def _missed(found: Holder) -> str:
+    """Say when the lease of somebody who should have renewed it by now is free."""
+    if found.silent_seconds <= found.lease_seconds * RENEWED_AFTER + SLACK_SECONDS + LOOK_SECONDS:
+        return ""
+    return f", which is too long: if it does not come back, the lock is free in {found.left_seconds:.0f} s"
 
 
 def _whose(found: Holder) -> str:

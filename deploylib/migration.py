@@ -73,14 +73,17 @@ def _done_by_another_run(
 def _left_behind(account: Account, site: Site, plan: MigrationPlan) -> list[str]:
     """Return the tasks of this migration that run, and those of *plan.left* that have stopped.
 
-    ECS knows these for about an hour.
+    ECS knows these for about an hour, and finds them by their family only: of `startedBy` it wants that it is alone.
     """
     running = account.ecs.list_tasks(cluster=site.cluster, startedBy=_started_by(site))["taskArns"]
     if not plan.left:
         return running
-    stopped = account.ecs.list_tasks(cluster=site.cluster, startedBy=_started_by(site), desiredStatus="STOPPED")
-    known = describe_tasks(account.ecs, site.cluster, stopped["taskArns"])
-    return [*running, *(one["taskArn"] for one in known if one["taskDefinitionArn"] == plan.left)]
+    pages = account.ecs.get_paginator("list_tasks").paginate(
+        cluster=site.cluster, family=site.service.family, desiredStatus="STOPPED"
+    )
+    known = describe_tasks(account.ecs, site.cluster, [arn for page in pages for arn in page["taskArns"]])
+    ours = (one for one in known if one.get("startedBy") == _started_by(site))
+    return [*running, *(one["taskArn"] for one in ours if one["taskDefinitionArn"] == plan.left)]
 
 
 def _started_by(site: Site) -> str:

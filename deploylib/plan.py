@@ -200,7 +200,8 @@ class Plan:
     @property
     def nothing_to_do(self) -> bool:
         """Whether nothing has to be built or rolled out; that an old image lacks a new commit's tag is no reason."""
-        moves = self.moving or any(one.action != "unchanged" for one in self.schedules)
+        reverts = self.action == "rollback" and self.continues is not None  # its entry gets its end
+        moves = self.moving or reverts or any(one.action != "unchanged" for one in self.schedules)
         return not (moves or self.unrecorded) and all(one.action == "reuse" for one in self.images)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from deploylib import events, starters, taskdef
 from deploylib.errors import ConfigError, RefusedError
+from deploylib.settings import names, store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,13 +29,17 @@ PARALLEL_CALLS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSchedule:
-    """One scheduled task as AWS has it now: what starts it, the revision that it starts, Terraform's template."""
+    """One scheduled task as AWS has it now: what starts it, the revision that it starts, Terraform's template.
+
+    *missing* are the parameters that the template names and nobody has written.
+    """
 
     key: str
     contract: ScheduledTask
     starter: Starter
     definition: taskdef.Definition
     template: taskdef.Definition
+    missing: tuple[names.Reference, ...] = ()
 
     @property
     def revision(self) -> str:
@@ -100,14 +105,14 @@ def observe(account: Account, contract: Contract) -> tuple[LiveSchedule, ...]:
     """Return each scheduled task of *contract* as AWS has it now.
 
     For each one GetSchedule and one DescribeTaskDefinition, in parallel; one more for a template that the revision is
-    no untouched copy of. Raises `ContractError` for what AWS does not have.
+    no untouched copy of. One GetParameters for ten that they read. Raises `ContractError` for what AWS does not have.
     """
     tasks = contract.scheduled_tasks
     if not tasks:
         return ()
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-        look = pool.map(lambda key: _live(account, key, tasks[key]), tasks)
-        return tuple(look)
+        found = tuple(pool.map(lambda key: _live(account, key, tasks[key]), tasks))
+    return _informed(account, contract, found)
 
 
 def plan_schedules(
@@ -115,9 +120,12 @@ def plan_schedules(
 ) -> tuple[SchedulePlan, ...]:
     """Return what a release of *references* (role → image) changes in what starts by itself.
 
-    Raises `ConfigError` for a role that no image is made for.
+    Raises `ConfigError` for a role that no image is made for, `RefusedError` for a parameter that nobody has written.
     """
-    return tuple(_plan(contract, one, references) for one in live)
+    plans = tuple(_plan(contract, one, references) for one in live)
+    moving = {one.key for one in plans if one.action == "update"}
+    _refuse_missing(contract, [one for one in live if one.key in moving])
+    return plans
 
 
 def plan_return(live: Sequence[LiveSchedule], revisions: Mapping[str, str]) -> tuple[SchedulePlan, ...]:
@@ -165,6 +173,30 @@ def _live(account: Account, key: str, task: ScheduledTask) -> LiveSchedule:
         starter=starter,
         definition=definition,
         template=template or _definition(account, task.template),
+    )
+
+
+def _informed(account: Account, contract: Contract, live: Sequence[LiveSchedule]) -> tuple[LiveSchedule, ...]:
+    """Return *live* with the parameters that are missing: ECS fails each task of a container that reads one."""
+    reads = {one.key: names.references(one.template, contract.app, contract.environment) for one in live}
+    wanted = sorted({each.parameter for found in reads.values() for each in found})
+    there = store.read(account.ssm, wanted, store.Pace(), values=False)
+    return tuple(
+        replace(one, missing=tuple(each for each in reads[one.key] if each.parameter not in there)) for one in live
+    )
+
+
+def _refuse_missing(contract: Contract, moving: Sequence[LiveSchedule]) -> None:
+    lacking = [(one.key, each) for one in moving for each in one.missing]
+    if not lacking:
+        return
+    lines = "\n".join(f"  {key}/{each.container}: {each.variable} ({each.parameter})" for key, each in lacking)
+    first = lacking[0][1].parameter
+    is_setting = first.startswith(f"/{contract.app}/{contract.environment}/settings/")
+    command = f"params.set {names.setting(first)}" if is_setting else "infra.apply"
+    raise RefusedError(
+        f"{contract.environment}: parameters are missing, so that no scheduled task could start\n{lines}",
+        hint=f"inv {command} --env {contract.environment}",
     )
 
 

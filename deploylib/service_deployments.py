@@ -2,7 +2,7 @@
 
 DescribeServices and the tasks decide whether a rollout is done; this only tells a roll-back from another deployment,
 and says why, sooner and better. A service deployment has an identity of its own. It is ours if its revision bears the
-number of our deployment, else if it is the first one that AWS made when ours was made (by AWS's clock, never ours).
+number of our deployment, else if it is the one that AWS made when it made ours (by AWS's clock, never by this one).
 """
 
 from __future__ import annotations
@@ -114,10 +114,11 @@ def mine(followed: Followed, records: Sequence[Record]) -> Record | None:
     number = followed.deployment.rpartition("/")[2]
     if numbered := [one for one in records if str(one.get("targetServiceRevisionArn", "")).endswith(f"/{number}")]:
         return numbered[0]
-    if followed.since is None:
+    since = followed.since
+    if since is None:
         return None
-    later = [one for one in records if one["createdAt"] >= followed.since - BEFORE]
-    return min(later, key=lambda one: one["createdAt"], default=None)
+    later = [one for one in records if one["createdAt"] >= since - BEFORE]
+    return min(later, key=lambda one: abs(one["createdAt"] - since), default=None)
 
 
 def goes_back(record: Record | None) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from deploylib.clock import Clock
 
 POLL_SECONDS = 0.5
+NAP_SECONDS = 0.001
 REQUEST_SECONDS = 10.0
 BODY_BYTES = 1_000_000
 LONGEST_EXCERPT = 120
@@ -46,30 +48,45 @@ class Fetch(Protocol):
         """Return what it answers."""
 
 
-def fetch(url: str, /) -> Answer:
-    """Get *url* once. Names under `localhost` are this machine (RFC 6761), whatever the resolver says."""
+def fetch(url: str, /, *, timeout_seconds: float = REQUEST_SECONDS) -> Answer:
+    """Get *url* once. Names under `localhost` are this machine (RFC 6761), whatever the resolver says.
+
+    Connecting, each part of the answer, and the whole body may take *timeout_seconds*.
+    """
     parts = urlsplit(url)
     host = "127.0.0.1" if (parts.hostname or "").endswith("localhost") else parts.hostname or ""
     connection = (
-        http.client.HTTPSConnection(host, parts.port, timeout=REQUEST_SECONDS, context=ssl.create_default_context())
+        http.client.HTTPSConnection(host, parts.port, timeout=timeout_seconds, context=ssl.create_default_context())
         if parts.scheme == "https"
-        else http.client.HTTPConnection(host, parts.port, timeout=REQUEST_SECONDS)
+        else http.client.HTTPConnection(host, parts.port, timeout=timeout_seconds)
     )
     try:
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         connection.request("GET", target, headers={"Host": parts.netloc, "User-Agent": "deploylib"})
-        return _answer(connection.getresponse())
+        with connection.getresponse() as response:  # it holds the connection open by itself
+            return _answer(response, timeout_seconds)
     except http.client.HTTPException as error:
         raise OSError(f"{type(error).__name__} {error}") from error
     finally:
         connection.close()
 
 
-def _answer(response: http.client.HTTPResponse) -> Answer:
+def _answer(response: http.client.HTTPResponse, timeout_seconds: float) -> Answer:
     headers: dict[str, str] = {}
     for name, value in response.getheaders():
         headers[name.lower()] = ", ".join(filter(None, (headers.get(name.lower()), value)))
-    return Answer(status=response.status, body=response.read(BODY_BYTES).decode(errors="replace"), headers=headers)
+    body = _body(response, time.monotonic() + timeout_seconds)
+    return Answer(status=response.status, body=body.decode(errors="replace"), headers=headers)
+
+
+def _body(response: http.client.HTTPResponse, deadline: float) -> bytes:
+    """Return the body, of a long one the beginning; raise `TimeoutError` for one that never ends."""
+    body = bytearray()
+    while len(body) < BODY_BYTES and (part := response.read1(BODY_BYTES)):
+        if time.monotonic() > deadline:
+            raise TimeoutError("its answer does not end")
+        body += part
+    return bytes(body)
 
 
 def address(serving: Serving | None, url: str) -> str:
@@ -98,7 +115,7 @@ def prove(
     requests, at = _requests(serving, commit), address(serving, url).rstrip("/")
     started, said = clock.monotonic(), False
     while True:
-        looks = [_look(get, at, one) for one in requests]
+        looks = [_look(get, at, one, clock) for one in requests]
         wrong = [f"{one.url} {one.problem}" for one in looks if one.problem]
         seconds = clock.monotonic() - started
         if not wrong:
@@ -137,8 +154,9 @@ class _Look:
     problem: str = ""
 
 
-def _look(get: Fetch, at: str, request: Request) -> _Look:
+def _look(get: Fetch, at: str, request: Request, clock: Clock) -> _Look:
     url = at + request.path
+    clock.sleep(NAP_SECONDS)  # the release's clock keeps the lock alive in its sleep; a request may take long
     try:
         answer = get(url)
     except OSError as error:

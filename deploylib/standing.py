@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploylib import contract as contracts
-from deploylib import observe, rollout, taskdef
+from deploylib import observe, rollout, schedules, starters, taskdef
 from deploylib.errors import AwsError, ContractError, OutdatedError
 from deploylib.infra import usage
 
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from deploylib.aws import Account
     from deploylib.config import Environment
+    from deploylib.contract import ScheduledTask
     from deploylib.infra.changes import Changes
     from deploylib.plan import LiveService
+    from deploylib.schedules import LiveSchedule
 
 PARALLEL_CALLS = 8
 NO_CLUSTER = "ClusterNotFoundException"
@@ -30,6 +32,7 @@ class Standing:
 
     `released`: a deploy was there; before that a service stands on Terraform's own template, without tasks. `waits` has
     the dotted paths that differ; it may be empty although the `template` is a newer one, which then changes nothing.
+    A scheduled task has a `state` in place of counts: `enabled` or `disabled`.
     """
 
     service: str
@@ -41,12 +44,16 @@ class Standing:
     running: int
     released: bool
     waits: tuple[str, ...] = ()
+    state: str = ""
 
 
 def observed(account: Account, environment: Environment) -> tuple[Standing, ...]:
-    """Return how each service stands; raise `ContractError` when nothing has been applied."""
-    live = observe.live(account, observe.contract(account, environment))
-    return tuple(of(one) for one in live.services)
+    """Return how each service and scheduled task stands; raise `ContractError` when nothing has been applied."""
+    contract = observe.contract(account, environment)
+    with ThreadPoolExecutor(1) as pool:
+        scheduled = pool.submit(schedules.observe, account, contract)
+        services = [of(one) for one in observe.live(account, contract).services]
+        return (*services, *map(_starting, scheduled.result()))
 
 
 def of(live: LiveService) -> Standing:
@@ -61,6 +68,21 @@ def of(live: LiveService) -> Standing:
         running=int(live.description.get("runningCount", 0)),
         released=not live.first,
         waits=_waiting(live),
+    )
+
+
+def _starting(live: LiveSchedule) -> Standing:
+    return Standing(
+        service=live.key,
+        name=live.contract.schedule or live.contract.rule,
+        revision=live.revision.rpartition("/")[2],
+        template=str(live.template["taskDefinitionArn"]).rpartition("/")[2],
+        commit=taskdef.tag(live.definition, taskdef.TAG_COMMIT),
+        desired=0,
+        running=0,
+        released=not live.first,
+        waits=_waiting(live),
+        state=live.starter.state.lower(),
     )
 
 
@@ -91,7 +113,7 @@ def marked(changes: Changes, account: Account, environment: Environment) -> Chan
     return usage.mark(changes, _uses(account, environment)) if usage.matters(changes) else changes
 
 
-def _waiting(live: LiveService) -> tuple[str, ...]:
+def _waiting(live: LiveService | LiveSchedule) -> tuple[str, ...]:
     """Return what the next deploy changes beside images."""
     managed = set(live.contract.containers)
     old, new = (_without_images(one, managed) for one in (live.definition, live.template))
@@ -118,14 +140,22 @@ def _uses(account: Account, environment: Environment) -> tuple[usage.Use, ...]:
             raise
         return ()
     services = [one for one in described.values() if taskdef.family(one["taskDefinition"]) in contract.families]
-    families = [one.family for one in contract.scheduled_tasks.values()]
+    starting = [_started(account, one) for one in contract.scheduled_tasks.values()]
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
         running = pool.map(lambda one: _definition(account, one["taskDefinition"]), services)
-        scheduled = pool.map(lambda one: _definition(account, one), families)
+        scheduled = pool.map(lambda one: _definition(account, one), starting)
         return (
             *(usage.use(one, service) for one, service in zip(running, services, strict=True) if one),
             *(usage.use(one) for one in scheduled if one),
         )
+
+
+def _started(account: Account, task: ScheduledTask) -> str:
+    """Return the revision that *task* starts, or its family where its schedule is not there."""
+    try:
+        return starters.read(account, task).revision
+    except ContractError:
+        return task.family
 
 
 def _definition(account: Account, name: str) -> taskdef.Definition | None:

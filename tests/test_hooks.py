@@ -122,9 +122,9 @@ def test_hook_is_stopped_when_nobody_follows_any_more(tmp_path: Path) -> None:
     script = f"trap 'touch {mark}; exit 1' INT; echo ready; while :; do sleep 0.05; done"
     following = hooks.run(environment(tmp_path, before_deploy=shell(script)), "before_deploy", CONTEXT)
     assert [type(next(following)).__name__ for _ in range(2)] == ["HookStarted", "HookLogged"]
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         following.throw(KeyboardInterrupt())
-    assert mark.exists()
+    assert mark.exists(), caught  # which holds what would else be closed by being forgotten
 
 
 def test_hook_that_kills_itself_is_told_by_the_signal(tmp_path: Path) -> None:

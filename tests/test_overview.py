@@ -11,6 +11,7 @@ import pytest
 from deploylib import config, events, lease, ledger, overview
 from deploylib.errors import ConfigError, ContractError, RefusedError
 from tests.fakes import world as worlds
+from tests.test_permissions import restricted
 
 if TYPE_CHECKING:
     from tests.fakes.world import World
@@ -362,6 +363,19 @@ def test_wrong_account_is_refused(world: World) -> None:
     ):
         with pytest.raises(RefusedError, match="999999999999"):
             ask(world)
+
+
+def test_role_of_a_deploy_may_look_and_release_the_lock(world: World) -> None:
+    world.schedule(worlds.CLEANUP)
+    write(world, 1)
+    lock(world)
+    restricted(world)
+    status = look(world)
+    assert status.services[0].targets == overview.Targets(healthy=2, total=2)
+    assert status.lock
+    entries, _ = overview.past(world.account, ENVIRONMENT, limit=5)
+    assert len(entries) == 1
+    assert overview.broken(world.account, ENVIRONMENT, status.lock, by="cleo") == "stg: the lock is free"
 
 
 def test_environment_without_a_ledger_has_a_status_but_no_history(world: World) -> None:

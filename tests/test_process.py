@@ -298,3 +298,26 @@ def test_lines_does_not_wait_for_a_daemon_that_holds_the_output_open() -> None:
 def test_lines_stops_a_program_that_closed_its_output_and_goes_on() -> None:
     with pytest.raises(ProcessError, match=r"no end within 0.2 s"):
         list(process.lines(("sh", "-c", "exec >&- 2>&-; sleep 60"), timeout_seconds=0.2))
+
+
+# With this terminal
+
+
+def test_what_is_typed_is_for_the_program_and_this_process_is_deaf_to_it_meanwhile() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    assert process.attached(["sh", "-c", "kill -INT $PPID; exit 5"]) == 5
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_program_itself_hears_ctrl_c() -> None:
+    assert process.attached(["sh", "-c", "trap 'exit 9' INT; kill -INT $$; exit 1"]) == 9
+
+
+def test_a_variable_is_added_for_the_program_alone() -> None:
+    assert process.attached(["sh", "-c", 'test "$TOKEN" = it && test -n "$PATH"'], env={"TOKEN": "it"}) == 0
+    assert "TOKEN" not in os.environ
+
+
+def test_a_program_that_is_not_there_is_said() -> None:
+    with pytest.raises(ToolMissingError, match="no-such-program is not installed"):
+        process.attached(["no-such-program"])

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploylib import config, events, ledger, release
-from deploylib.release import execution
 from deploylib.checkout import Checkout
 from deploylib.errors import ConfigError, ContractError, RefusedError
 from deploylib.images import promotion
+from deploylib.release import execution
 from deploylib.serving import Answer
 from tests.fakes import world as worlds
 from tests.fakes.account import FakeAccount

@@ -196,3 +196,27 @@ def test_a_first_release_that_answers_wrongly_stays_for_somebody_to_look_at() ->
     _, failure = failing(one, NotRestoredError, 1)
     assert "had no release before, so it stays as it is" in str(failure)
     assert world.ecs.live(worlds.WEB).total() == 2
+
+
+def test_a_task_that_nobody_asks_for_its_health_has_to_stay_before_its_service_is_done() -> None:
+    world = worlds.world(worlds.ServiceSpec(key="job", containers={"worker": "job"}, tasks=1, checked=False))
+    started = world.clock.monotonic()
+    seen = run(proposed(world, migration=None, rollout=config.Rollout(settle_seconds=60)))
+    assert world.clock.monotonic() - started >= 60
+    assert any(one.state == "settling" for look in moments(seen, events.Progressed) for one in look.services)
+    assert kinds(seen)[-1] == "Completed"
+
+
+def test_cr1206_a_task_that_starts_and_crashes_again_and_again_is_no_success() -> None:
+    world = worlds.world(worlds.ServiceSpec(key="job", containers={"worker": "job"}, tasks=1, checked=False))
+    world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=5)
+    _, failure = failing(proposed(world, migration=None), RolledBackError)
+    assert "ended the same way: worker exited with code 1" in str(failure)
+    world.settle()
+    assert all(name.endswith(":1") for name in world.ecs.live(worlds.JOB))
+
+
+def test_one_crash_on_the_way_only_takes_longer() -> None:
+    world = worlds.world(worlds.ServiceSpec(key="job", containers={"worker": "job"}, tasks=1, checked=False))
+    world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=5, times=1)
+    assert kinds(run(proposed(world, migration=None)))[-1] == "Completed"

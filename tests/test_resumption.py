@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploylib import config, events, ledger, release
-from deploylib.errors import RefusedError, RolledBackError, SupersededError
+from deploylib.errors import NotRestoredError, RefusedError, RolledBackError, SupersededError
 from tests.fakes import world as worlds
 from tests.fakes.clock import interrupt
 from tests.fakes.releases import deployed, drive, kinds, proposed, ready, recorded, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.fakes.world import World
 
 MOMENTS: dict[str, type[events.Event]] = {
@@ -184,14 +186,55 @@ def test_watch_leaves_what_somebody_else_released_over_it() -> None:
         resuming(world)
 
 
-def test_watch_leaves_who_is_at_work_alone() -> None:
-    world = worlds.world()
+def under_way(world: World, moment: type[events.Event]) -> Iterator[events.Event]:
+    """Return a release that has got to *moment*, and that somebody is at work on."""
     happening = release.execute(proposed(world), ready(worlds.digests(2)))
-    while not isinstance(next(happening), events.Progressed):
+    while not isinstance(next(happening), moment):
         pass
-    with pytest.raises(RefusedError, match=r"ada .*is at work"):
+    return happening
+
+
+def test_watch_follows_what_somebody_else_rolls_out_and_writes_nothing() -> None:
+    world = worlds.world()
+    theirs = under_way(world, events.Progressed)
+    one = resuming(world)
+    world.aws.forget_calls()
+    seen = list(release.follow(one))
+    assert one.follows
+    assert world.aws.wrote == ()
+    assert kinds(seen) == [*["RolloutStarted"] * 2, *["Drained"] * 2, "Noticed", "Completed"]
+    assert kinds(list(theirs))[-1] == "Completed"
+    assert (recorded(world).number, recorded(world).verdict) == (1, "completed")
+
+
+def test_watch_of_somebody_else_s_failure_says_so_and_leaves_the_rest_to_them() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=0.2)
+    theirs = under_way(world, events.Progressed)
+    one = resuming(world)
+    world.aws.forget_calls()
+    with pytest.raises((RolledBackError, NotRestoredError), match="this only looked on"):
+        list(release.follow(one))
+    assert world.aws.wrote == ()
+    with pytest.raises(RolledBackError):
+        list(theirs)
+
+
+def test_watch_waits_for_nobody_who_has_moved_nothing_yet() -> None:
+    world = worlds.world()
+    theirs = under_way(world, events.MigrationStarted)
+    with pytest.raises(RefusedError, match=r"ada .*is at work.*no service has moved yet"):
         resuming(world)
-    happening.close()
+    list(theirs)
+
+
+def test_watch_of_a_way_back_that_was_left_says_what_finishes_it() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=0.2)
+    killed(world, events.Restoring)
+    with pytest.raises(RefusedError, match="was left on its way back") as refused:
+        resuming(world)
+    assert "inv rollback" in refused.value.hint
 
 
 # Two at once

@@ -209,6 +209,22 @@ def test_what_a_killed_run_left_is_taken_back_and_its_entry_closed() -> None:
     assert "release 3 went on from there" in entries[1].reason
 
 
+def test_a_killed_run_that_had_moved_nothing_is_reverted_and_nothing_before_it() -> None:
+    world = worlds.world()
+    deployed(world, 2)
+    good = deployed(world, 3)
+    killed(world, 4, events.Migrated)
+    one = going_back(world)
+    assert (one.plan.restores, one.plan.moving, one.plan.nothing_to_do) == (2, (), False)
+    drive(one, [])
+    assert serving(world) == good.services
+    assert [entry.verdict for entry in ledger.entries(world.account.dynamodb, worlds.LEDGER)][:2] == [
+        "completed",
+        "interrupted",
+    ]
+    assert going_back(world).plan.restores == 1
+
+
 def killed(world: World, number: int, moment: type[events.Event]) -> None:
     """Let a release die at *moment*: nothing is tidied up, and its lock runs out."""
     happening = release.execute(proposed(world, number), ready(worlds.digests(number)))

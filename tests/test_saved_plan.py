@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from deploylib import saved_plan
+from deploylib import report, saved_plan
 from deploylib.errors import ConfigError, RefusedError
+from tests.fakes import world as worlds
 from tests.fakes.clock import FakeClock
+from tests.fakes.releases import proposed
 
 CASES: dict[str, Any] = tomllib.loads((Path(__file__).parent / "cases/saved_plans.toml").read_text())
 
@@ -117,3 +119,61 @@ def test_the_file_says_when_it_was_made(place: Path) -> None:
     found = json.loads(place.read_text())
     assert found["version"] == 1
     assert found["made_at"].endswith("+00:00")
+
+
+# Whole plans, of a world that moves
+
+
+def kept(world: worlds.World, place: Path) -> saved_plan.Saved:
+    """Save the plan of the next release."""
+    saved_plan.write(place, report.document(proposed(world).plan), clock=world.clock)
+    return saved_plan.read(place)
+
+
+def refusal(found: saved_plan.Saved, world: worlds.World) -> str:
+    with pytest.raises(RefusedError) as refused:
+        found.check(report.document(proposed(world).plan))
+    return str(refused.value)
+
+
+def test_the_same_world_has_the_same_plan_an_hour_later(place: Path) -> None:
+    world = worlds.world()
+    found = kept(world, place)
+    world.clock.sleep(3600.0)
+    world.update("web", desiredCount=4)
+    world.settle()
+    found.check(report.document(proposed(world).plan))
+
+
+def test_a_release_of_somebody_else_makes_another_plan(place: Path) -> None:
+    world = worlds.world()
+    found = kept(world, place)
+    world.release("job", 2)
+    world.settle()
+    said = refusal(found, world)
+    assert "services.job.action: update then, unchanged now" in said
+    assert "services.web" not in said
+
+
+def test_a_deployment_under_way_makes_another_plan(place: Path) -> None:
+    world = worlds.world()
+    found = kept(world, place)
+    world.release("job", 2)
+    assert "services.job.action: update then, attach now" in refusal(found, world)
+
+
+def test_another_template_makes_another_plan_although_the_secret_in_it_is_hidden(place: Path) -> None:
+    world = worlds.world()
+    definition = worlds.template_of(world.specs["web"], world.repository)
+
+    def apply(password: str) -> None:
+        for one in definition["containerDefinitions"]:
+            one["environment"] = [{"name": "PASSWORD", "value": password}]
+        world.apply("web", containerDefinitions=definition["containerDefinitions"])
+
+    apply("hunter2")
+    found = kept(world, place)
+    apply("hunter3")
+    said = refusal(found, world)
+    assert "services.web.template: " in said
+    assert "hunter" not in said + place.read_text()

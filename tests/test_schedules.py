@@ -203,6 +203,29 @@ def test_a_schedule_that_is_gone_is_terraforms_to_make(world: World) -> None:
     assert raised.value.hint == "inv infra.apply"
 
 
+def with_setting(world: World) -> None:
+    (container, *rest) = worlds.template_of(worlds.CLEANUP, world.repository)["containerDefinitions"]
+    secrets = [{"name": "TOKEN", "valueFrom": "/guestbook/stg/settings/TOKEN"}]
+    world.apply("cleanup", containerDefinitions=[{**container, "secrets": secrets}, *rest])
+
+
+def test_a_parameter_that_nobody_has_written_is_refused_before_the_task_fails_at_night(world: World) -> None:
+    with_setting(world)
+    with pytest.raises(RefusedError, match=r"cleanup/task: TOKEN \(/guestbook/stg/settings/TOKEN\)") as raised:
+        planned(world)
+    assert raised.value.hint == "inv params.set TOKEN --env stg"
+    world.aws.ssm.give("/guestbook/stg/settings/TOKEN", "it")
+    assert planned(world).action == "update"
+
+
+def test_what_does_not_move_is_not_refused_for_what_it_lacks(world: World) -> None:
+    world.aws.ssm.give("/guestbook/stg/settings/TOKEN", "it")
+    with_setting(world)
+    released(world)
+    del world.aws.ssm.parameters["/guestbook/stg/settings/TOKEN"]
+    assert planned(world).action == "unchanged"
+
+
 def test_looking_costs_two_calls_for_each_schedule(world: World) -> None:
     tags = {taskdef.TAG_FINGERPRINT: taskdef.fingerprint(look(world).template, ["task"])}
     tags[taskdef.TAG_TEMPLATE] = world.templates["cleanup"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,7 +96,7 @@ RIGHT: tuple[tuple[str, dict[str, object], Answer], ...] = (
 @pytest.mark.parametrize(("table", "answer"), [case[1:] for case in RIGHT], ids=[case[0] for case in RIGHT])
 def test_right_answer_is_served(table: dict[str, object], answer: Answer) -> None:
     assert proved(Site(version=(answer,)), settings(**table)) == [
-        events.Served(url=f"{URL}version", status=answer.status, seconds=0.0)
+        events.Served(url=f"{URL}version", status=answer.status, seconds=serving.NAP_SECONDS)
     ]
 
 
@@ -103,7 +106,8 @@ def test_all_requests_have_to_be_answered_rightly_in_one_look() -> None:
     seen = proved(site, settings(also=(config.Request(path="/health"),)))
     assert [type(event).__name__ for event in seen] == ["Noticed", "Served", "Served"]
     assert len(site.asked) == 2 * 3
-    assert seen[-1].seconds == 2 * serving.POLL_SECONDS  # type: ignore[attr-defined]  # a Served
+    assert isinstance(seen[-1], events.Served)
+    assert seen[-1].seconds == pytest.approx(2 * serving.POLL_SECONDS, abs=0.01)
 
 
 def test_every_wrong_answer_of_the_last_look_is_told() -> None:
@@ -138,11 +142,21 @@ class Visited(http.server.BaseHTTPRequestHandler):
     """A server that sends everybody elsewhere, and says who asked for what."""
 
     def do_GET(self) -> None:
+        (self._stream if self.path == "/endless" else self._redirect)()
+
+    def _redirect(self) -> None:
         self.send_response(302)
         self.send_header("Location", "/elsewhere")
         self.send_header("X-Asked", self.path)
         self.send_header("X-Asked", self.headers["Host"])
         self.end_headers()
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):  # whoever asked has gone
+            while True:
+                self.wfile.write(b"." * 1000)
 
     def log_message(self, *_: object) -> None:  # nothing is printed
         pass
@@ -167,3 +181,35 @@ def test_fetch_follows_no_redirect_and_asks_by_the_whole_name(port: int) -> None
 def test_server_that_speaks_no_tls_is_an_error_that_is_told(port: int) -> None:
     with pytest.raises(OSError, match="SSL"):
         serving.fetch(f"https://localhost:{port}/")
+
+
+def test_answer_that_never_ends_is_read_to_its_limit(port: int) -> None:
+    assert len(serving.fetch(f"http://localhost:{port}/endless").body) >= serving.BODY_BYTES
+
+
+class Endless:
+    """The body of an answer that drips."""
+
+    def read1(self, _: int) -> bytes:
+        return b"."
+
+
+def test_answer_that_drips_is_given_up() -> None:
+    with pytest.raises(TimeoutError, match="its answer does not end"):
+        serving._body(Endless(), time.monotonic() + 0.05)  # type: ignore[arg-type]  # what is used of an answer
+
+
+def test_server_that_speaks_no_http_is_an_error_that_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        speaking = threading.Thread(target=_greet, args=(held,))
+        speaking.start()
+        with pytest.raises(OSError, match="BadStatusLine"):
+            serving.fetch(f"http://localhost:{held.getsockname()[1]}/")
+        speaking.join()
+
+
+def _greet(held: socket.socket) -> None:
+    caller, _ = held.accept()
+    with caller:
+        caller.recv(1000)
+        caller.sendall(b"220 mail.example.test\r\n")

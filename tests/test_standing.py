@@ -56,6 +56,33 @@ def test_a_template_that_terraform_changed_waits_with_what_differs(environment: 
     assert caught.value.hint == "inv deploy --env stg"
 
 
+def test_a_scheduled_task_stands_beside_the_services_and_its_template_waits_too(environment: Environment) -> None:
+    world = worlds.world()
+    world.schedule(worlds.CLEANUP)
+    (*_, found) = standing.observed(world.account, environment)
+    assert (found.service, found.released, found.state) == ("cleanup", False, "disabled")
+    revision = world.register("cleanup", 1)
+    world.aws.scheduler.schedules["default", worlds.CLEANUP.name]["EcsParameters"]["TaskDefinitionArn"] = revision
+    world.aws.scheduler.documents["default", worlds.CLEANUP.name]["State"] = "ENABLED"
+    world.apply("cleanup", cpu="1024")
+    (*_, found) = standing.pending(world.account, environment)
+    assert (found.service, found.state, found.waits) == ("cleanup", "enabled", ("cpu",))
+    assert found.commit == worlds.COMMITS[1]
+    with pytest.raises(OutdatedError, match="stg: cleanup does not run what Terraform says"):
+        standing.refuse_pending(environment, [found])
+
+
+def test_what_a_scheduled_task_uses_is_marked_by_the_revision_that_it_starts(environment: Environment) -> None:
+    world = worlds.world()
+    world.schedule(worlds.CLEANUP)
+    revision = world.register("cleanup", 1)
+    world.aws.scheduler.schedules["default", worlds.CLEANUP.name]["EcsParameters"]["TaskDefinitionArn"] = revision
+    changes = change("aws_cloudwatch_log_group", worlds.CLEANUP.log_group)
+    world.register("cleanup", 2, containerDefinitions=[{"name": "task", "image": "other"}])
+    (marked,) = standing.marked(changes, world.account, environment).changes
+    assert marked.dangers == (Danger.USED,)
+
+
 def test_a_service_without_any_release_waits_for_nothing(environment: Environment) -> None:
     world = worlds.world(released=False)
     assert not any(one.released for one in standing.observed(world.account, environment))

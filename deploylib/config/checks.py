@@ -39,6 +39,7 @@ def contradictions(root: Path, merged: dict[str, Any]) -> list[tuple[tuple[str, 
     found += _strategies(merged)
     found += _unfit_pipeline(merged, table_at(merged, "terraform", "pipeline"))
     found += _built_elsewhere(merged)
+    found += _release_order(table_at(merged, "services"), services, "contract" if given else "terraform")
     found += _unfit_hooks(root, table_at(merged, "hooks"))
     found += _addresses(merged.get("notifications", ()))
     path = table_at(merged, "app").get("path")
@@ -291,6 +292,48 @@ def _addresses(notifications: Any) -> list[tuple[tuple[str, ...], str]]:
         for index, one in enumerate(tables)
         if isinstance(one, dict) and bool(one.get("parameter")) == bool(one.get("variable"))
     ]
+
+
+def _release_order(
+    policies: Mapping[str, Any], services: Mapping[str, Any], table: str
+) -> list[tuple[tuple[str, ...], str]]:
+    """Return the services of a release that are not there, that wait for one that is not, or for each other."""
+    waits = {key: _names(table_at(policies, key).get("after")) for key in policies}
+    unknown = [
+        (path, f"no service {name!r} in {table}.services")
+        for key, after in waits.items()
+        for path, name in ((("services", key), key), *((("services", key, "after"), one) for one in after))
+        if services and name not in services
+    ]
+    circles = {key: _way_back(key, waits) for key in waits}
+    return [
+        *unknown,
+        *(
+            (("services", key, "after"), f"waits for itself: {' after '.join(way)}")
+            for key, way in circles.items()
+            if way and key == min(way)
+        ),
+    ]
+
+
+def _names(after: object) -> tuple[str, ...]:
+    """Return the names in *after*, if it is a list of them; else the schema has said so."""
+    return tuple(one for one in after if isinstance(one, str)) if isinstance(after, list) else ()
+
+
+def _way_back(key: str, waits: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return a way along `after` from *key* back to it, both ends included; nothing when there is none."""
+    ways: list[tuple[str, ...]] = [(key,)]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop()
+        for one in waits.get(way[-1], ()):
+            if one == key:
+                return (*way, one)
+            if one not in seen:
+                seen.add(one)
+                ways.append((*way, one))
+    return ()
 
 
 def _unfit_variables(root: Path, values: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:

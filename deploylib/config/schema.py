@@ -295,7 +295,8 @@ class Rollout:
     """How long a rollout may take, how often to look, and after how many failed tasks to give up by ourselves.
 
     Without `timeout_seconds` the time limit of each service is computed from how it starts and stops; the plan shows
-    it. *same_failure* tasks that stopped for the same reason are enough to give up.
+    it. *same_failure* tasks that stopped for the same reason are enough to give up. A service whose tasks nobody asks
+    for their health (no container health check, no target group) is done when they have stayed for `settle_seconds`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -304,6 +305,7 @@ class Rollout:
     poll_seconds: Seconds = 3.0
     failed_tasks: Annotated[int, Field(ge=1, strict=True)] = 10
     same_failure: Annotated[int, Field(ge=1, strict=True)] = 3
+    settle_seconds: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)] = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -534,6 +536,12 @@ class Environment:
     def contract_parameter(self) -> str:
         """The SSM parameter in which Terraform publishes what a deploy reads."""
         return f"/{self.app.name}/{self.name}/contract"
+
+    @property
+    def contract_source(self) -> str:
+        """Where the contract is from, in words."""
+        here = f"[contract] of environments/{self.name}.toml"
+        return self.contract_parameter if self.contract is None else here
 
     @property
     def state_bucket(self) -> str:

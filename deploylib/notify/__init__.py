@@ -139,12 +139,14 @@ def _parameters(account: Account, names: Sequence[str]) -> tuple[dict[str, str],
             answer = account.ssm.get_parameters(Names=asked, WithDecryption=True)
         except AwsError as error:
             return found, str(error)
-        found |= {one["Name"]: one["Value"] for one in answer["Parameters"]}
+        for one in answer["Parameters"]:
+            found |= dict.fromkeys((one["Name"] + one.get("Selector", ""), one.get("ARN", "")), one["Value"])
     return found, ""
 
 
 def _channel(one: Notification, values: Mapping[str, str], variables: Mapping[str, str], refused: str) -> Channel:
-    name, url = one.parameter or f"${one.variable}", values.get(one.parameter) or variables.get(one.variable, "")
+    name = one.parameter or f"${one.variable}"
+    url = values.get(one.parameter, "") if one.parameter else variables.get(one.variable, "")
     missing = f"the variable {one.variable} is not set" if one.variable else refused or "there is no such parameter"
     return Channel(
         name=name, url=url.strip(), kinds=one.events, mention=one.mention, problem="" if url.strip() else missing

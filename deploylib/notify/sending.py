@@ -54,7 +54,8 @@ def send(channel: Channel, message: Message, /) -> str:
     import apprise  # noqa: PLC0415  # 0.2 s, and only releases with notifications need it
 
     with _status() as status:
-        endpoint = apprise.Apprise.instantiate(channel.url)
+        who = apprise.AppriseAsset(app_id="deploylib", app_desc="deploylib", app_url="", image_url_mask="")
+        endpoint = apprise.Apprise.instantiate(channel.url, asset=who)
         if endpoint is None:
             return "is no Apprise URL"
         endpoint.socket_connect_timeout = endpoint.socket_read_timeout = BUDGET_SECONDS

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploylib.release.going_back import propose_rollback
     from deploylib.release.model import FRESH_SECONDS, Release, exactly
     from deploylib.release.proposing import propose, propose_restart
-    from deploylib.release.resuming import propose_resumption
+    from deploylib.release.resuming import follow, propose_resumption
     from deploylib.release.scaling import propose_scale, scale
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Release",
     "exactly",
     "execute",
+    "follow",
     "propose",
     "propose_restart",
     "propose_resumption",
@@ -41,6 +42,7 @@ _HOMES = {
     "FRESH_SECONDS": "model",
     "Release": "model",
     "exactly": "model",
+    "follow": "resuming",
     "execute": "execution",
     "propose": "proposing",
     "propose_restart": "proposing",

@@ -169,10 +169,10 @@ def locked(course: Course) -> Generator[events.Event, str | None, bool]:
         reason=f"{release.plan.action} {course.record.number or ''}".strip(),
     )
     started = release.clock.monotonic()
-    course.lease = yield from lease.acquire(
-        dynamodb, table, claim, settings=release.environment.lock, clock=release.clock
-    )
+    taking = lease.acquire(dynamodb, table, claim, settings=release.environment.lock, clock=release.clock)
+    course.lease = yield from _noted(taking, "no service was touched")
     course.clock = lease.keeping(release.clock, course.lease)
+    course.record.owned_by(course.lease.owner)
     return release.clock.monotonic() - started >= WAITED_SECONDS
 
 

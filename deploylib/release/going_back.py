@@ -52,7 +52,7 @@ def propose_rollback(
     live, past = observe.live(account, contract), observe.past(account, contract)
     refuse_other_way(environment, live)
     entries = ledger.entries(account.dynamodb, contract.ledger, limit=LOOK_BACK)
-    target = choose(entries, live, to=parse(to), environment=environment.name)
+    target = choose(entries, live, to=parse(to), environment=environment.name, reverts=bool(past.abandoned))
     if not over_irreversible:
         refuse_irreversible(entries, target, environment.name)
     found = observe.definitions(account.ecs, tuple(target.services.values()))
@@ -93,12 +93,15 @@ def parse(to: str) -> int:
     return int(to or 0)
 
 
-def choose(entries: Sequence[Entry], live: Live, *, to: int, environment: str) -> Entry:
-    """Return the release to go back to (pure); *entries* are the newest first."""
+def choose(entries: Sequence[Entry], live: Live, *, to: int, environment: str, reverts: bool = False) -> Entry:
+    """Return the release to go back to (pure); *entries* are the newest first.
+
+    It *reverts* a release that was left half done: then the one before that is the newest that completed.
+    """
     good = [one for one in entries if one.verdict == ledger.COMPLETED]
     if to:
         return _asked_for(entries, to, environment)
-    serving = next((one for one in good if _serves(one, live)), None)
+    serving = None if reverts else next((one for one in good if _serves(one, live)), None)
     if serving is None:
         candidates = good
     else:

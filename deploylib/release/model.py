@@ -31,8 +31,9 @@ class Release:
     *observed_at* is the clock's reading when the plan's facts were read; *by* is who releases, for the ledger. What
     is built is in *recipes*, what is taken from another environment in *promotion*. *last* is the newest release that
     completed, *unfinished* are those since that have no end; *resumes* is the one that is brought to its end.
-    One that *stops* another takes the lock from it. *anew* plans the same images again, once somebody else's release,
-    which we waited for, has changed what is live; without it such a plan is refused.
+    One that *stops* another takes the lock from it; one that *follows* only looks on. *anew* plans the same images
+    again, once somebody else's release, which we waited for, has changed what is live; without it such a plan is
+    refused.
     """
 
     plan: Plan
@@ -48,11 +49,14 @@ class Release:
     unfinished: tuple[Entry, ...] = ()
     resumes: Entry | None = None
     stops: bool = False
+    follows: bool = False
     anew: Callable[[Release, Mapping[str, str]], Release] | None = None
 
     @property
     def moves_on(self) -> bool:
         """Whether it changes more than it follows: something still has to be sent forward."""
+        if self.follows:
+            return False
         services = any(one.action in ("update", "restore", "restart") for one in self.plan.services)
         return services or any(one.action != "unchanged" for one in self.plan.schedules)
 

@@ -113,13 +113,10 @@ def _start(course: Course, service: ServicePlan) -> rollout.Target:
 
 def _target(course: Course, service: ServicePlan) -> rollout.Target:
     release = course.release
-    limit = service.limit.seconds if service.limit else None
     if service.strategy == "codedeploy" and not service.deployment.startswith(rollout.DEPLOYMENT):
         return _switched(course, service)
     if service.action == "attach":
-        described = rollout.describe(release.account.ecs, release.cluster, [service.name])[service.name]
-        found = rollout.target(service.key, described, previous=service.returns_to, limit_seconds=limit)
-        return _attached(service, found)
+        return _under_way(release, service)
     if service.action == "restart":
         anew: dict[str, Any] = {"forceNewDeployment": True}
     else:
@@ -127,7 +124,24 @@ def _target(course: Course, service: ServicePlan) -> rollout.Target:
         anew = {"taskDefinition": course.revisions[service.key], **count}
     course.hold()
     answer = release.account.ecs.update_service(cluster=release.cluster, service=service.name, **anew)
-    return rollout.target(service.key, answer["service"], previous=service.returns_to, limit_seconds=limit)
+    return _followed(release, service, answer["service"])
+
+
+def _followed(release: Release, service: ServicePlan, described: Mapping[str, Any]) -> rollout.Target:
+    limit = service.limit.seconds if service.limit else None
+    found = rollout.target(service.key, described, previous=service.returns_to, limit_seconds=limit)
+    asked = bool(found.target_groups) or any("healthCheck" in one for one in service.template["containerDefinitions"])
+    return found if asked else replace(found, settle_seconds=release.environment.rollout.settle_seconds)
+
+
+def targets_to_follow(release: Release) -> list[rollout.Target]:
+    """Return the rollouts of *release* that are under way already."""
+    return [_under_way(release, one) for one in release.plan.moving if one.action == "attach"]
+
+
+def _under_way(release: Release, service: ServicePlan) -> rollout.Target:
+    described = rollout.describe(release.account.ecs, release.cluster, [service.name])[service.name]
+    return _attached(service, _followed(release, service, described))
 
 
 def _switched(course: Course, service: ServicePlan) -> rollout.Target:

@@ -12,7 +12,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from deploylib import events, ledger
+from deploylib import events, ledger, secrecy
 from deploylib.errors import AwsError, NotRestoredError, RolledBackError, SupersededError
 from deploylib.images.recipe import BASE
 
@@ -62,6 +62,10 @@ class Record:
         self.entry = replace(self.entry, **changes)
         ledger.note(self._release.account.dynamodb, self._table, self.entry)
 
+    def owned_by(self, owner: str) -> None:
+        """Keep under which lease the release is at work; it is written with the next phase."""
+        self.entry = replace(self.entry, owner=owner)
+
     def follow(self, release: Release) -> None:
         """Write from now on what *release* is about, which was planned anew."""
         planned = _entry(release)
@@ -93,7 +97,7 @@ class Record:
 
     def end(self, verdict: ledger.Verdict, reason: str = "") -> str:
         """Write the end of the release; return what to say when that fails."""
-        said = " ".join(reason.split("\n", 1)[0].split())[:LONGEST_REASON]
+        said = secrecy.hidden(" ".join(reason.split("\n", 1)[0].split()))[:LONGEST_REASON]
         self.entry = replace(self.entry, verdict=verdict, reason=said)
         try:
             if verdict == ledger.RUNNING:

@@ -14,6 +14,7 @@ import time
 import traceback
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Group
@@ -29,7 +30,6 @@ from deploylib.report.wording import moment, serving
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from pathlib import Path
 
     from rich.console import RenderableType
 
@@ -81,7 +81,7 @@ def failure_file(root: Path, environment: str) -> Path:
 def kept(
     happening: Generator[events.Event, Any, T], plan: Plan, to: Path, *, clock: Clock = time
 ) -> Generator[events.Event, Any, T]:
-    """Pass on *happening*; when it fails, write the report to the file *to*, and add a note which file that is.
+    """Pass on *happening*; when it fails, write the report to the file *to*, and note in the error which that is.
 
     A report of an earlier failure is removed first, so that a file that is there is about the last run.
     """
@@ -94,7 +94,9 @@ def kept(
         raise
     except BaseException as error:
         document = secrecy.without_secrets(_document(plan, seen, error, (began, clock.time())))
-        error.add_note(_written(to, document))
+        note = _written(to, document)
+        if not isinstance(error, KeyboardInterrupt):  # who interrupts knows why
+            error.add_note(note)
         raise
 
 
@@ -206,7 +208,13 @@ def _written(to: Path, document: dict[str, Any]) -> str:
         private.write(to, json.dumps(document, default=str, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         return f"the report of this failure could not be written: {error}"
-    return f"the whole report of this failure is in {to}"
+    return f"the whole report of this failure is in {_short(to)}"
+
+
+def _short(path: Path) -> Path:
+    """Return *path* as seen from here, if it is below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _iso(seconds: float) -> str:

@@ -6,6 +6,7 @@ an address. References to secrets (`valueFrom`) are no secrets and stay.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,11 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from deploylib import secrecy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploylib.images.planning import ImagePlan
     from deploylib.ledger import Entry
     from deploylib.plan import MigrationPlan, Plan, ServicePlan
     from deploylib.schedules import SchedulePlan
     from deploylib.taskdef import Difference
+
+ENVIRONMENT = "environment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,17 +253,20 @@ def _service(service: ServicePlan) -> PlannedService:
 def _difference(difference: Difference) -> PlannedDifference:
     """Return *difference* without secrets; its path says which of them are environment variables."""
     path = difference.path.removeprefix("containerDefinitions.")
-    parts = path.split(".")
-    variables = len(parts) > 2 and parts[1] == "environment"  # noqa: PLR2004  # container.environment.NAME
-    name = ".".join(parts[2:]) if variables else ""
-    return PlannedDifference(
-        path=path, old=_without_secrets(difference.old, name), new=_without_secrets(difference.new, name)
-    )
+    shown = functools.partial(_shown, where=path.split(".")[1:])  # within its container
+    return PlannedDifference(path=path, old=shown(difference.old), new=shown(difference.new))
+
+
+def _shown(value: Any, where: Sequence[str]) -> Any:
+    """Return what stands at *where* of a container as it may be shown."""
+    if where[:1] == [ENVIRONMENT] and len(where) > 1:
+        return _without_secrets(value, ".".join(where[1:]))
+    return _variables(value) if where == [ENVIRONMENT] else _without_secrets(value)
 
 
 def _without_secrets(value: Any, name: str = "") -> Any:
     if isinstance(value, Mapping):
-        return {key: _variables(one) if key == "environment" else _without_secrets(one) for key, one in value.items()}
+        return {key: _variables(one) if key == ENVIRONMENT else _without_secrets(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_without_secrets(one) for one in value]
     if not isinstance(value, str):
@@ -267,6 +275,17 @@ def _without_secrets(value: Any, name: str = "") -> Any:
 
 
 def _variables(environment: Any) -> Any:
+    """Return environment variables as they may be shown: by name, or as a list where a name is there twice."""
+    if isinstance(environment, list | tuple):
+        return [_variable(one) for one in environment]
     if not isinstance(environment, Mapping):
         return _without_secrets(environment)
     return {name: _without_secrets(value, name) for name, value in environment.items()}
+
+
+def _variable(one: Any) -> Any:
+    if not isinstance(one, Mapping):
+        return _without_secrets(one)
+    return {
+        key: _without_secrets(value, str(one.get("name", "")) if key == "value" else "") for key, value in one.items()
+    }

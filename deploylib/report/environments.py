@@ -165,7 +165,7 @@ def _services(services: Sequence[Standing]) -> Table:
     for column in ("service", "tasks", "commit", "runs", "Terraform says"):
         drawn.add_column(column, overflow="fold")
     for one in services:
-        tasks, commit = f"{one.running}/{one.desired}", one.commit[:12] or "-"
+        tasks, commit = one.state or f"{one.running}/{one.desired}", one.commit[:12] or "-"
         drawn.add_row(one.service, tasks, commit, one.revision, f"{one.template}{' (waits)' if one.waits else ''}")
     return drawn
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN_TASKS, SHOWN_TARGETS, SHOWN_MESSAGES = 3, 3, 3
 LOG_LINES, FURTHER_LOG_LINES = 15, 4
+LABEL = " | "
 SIGNALLED = 128
 KILLED = (137, 143)
 EXIT_CODES = {
@@ -79,10 +80,19 @@ def _task(task: StoppedTask, *, log_lines: int) -> Iterator[RenderableType]:
     yield _hanging(Text(_which(task), style="dim"))
     for index, (name, exit_code, reason, health) in enumerate(task.containers):
         yield _followed(name) if index and exit_code in KILLED else _container(name, exit_code, reason, health)
-    if task.log:
-        whose = f"{cleaned(task.containers[0][0])} said last:" if task.containers else "said last:"
-        yield Text(f"  {whose}", style="dim")
-        yield from (Quoted(line, indent=4) for line in task.log[-log_lines:])
+    for name, said in _tails(task, log_lines):
+        yield Text(f"  {cleaned(name)} said last:" if name else "  said last:", style="dim")
+        yield from (Quoted(line, indent=4) for line in said)
+
+
+def _tails(task: StoppedTask, count: int) -> list[tuple[str, Sequence[str]]]:
+    """Return the last *count* lines, by container: of several, each line begins with the name of its own."""
+    names = [one[0] for one in task.containers]
+    whose = {name: [line for line in task.log if line.startswith(f"{name}{LABEL}")] for name in names}
+    if task.log and len(task.log) == sum(map(len, whose.values())):
+        each = max(FURTHER_LOG_LINES, count // sum(map(bool, whose.values())))
+        return [(name, [line[len(name + LABEL) :] for line in said[-each:]]) for name, said in whose.items() if said]
+    return [(names[0] if names else "", task.log[-count:])] if task.log else []
 
 
 def _hanging(text: Text) -> RenderableType:

@@ -73,7 +73,7 @@ def _text(question: Question, limit_seconds: float) -> Text:
     text = Text.assemble(("\nInterrupted", "bold yellow"), f" while under way: {under_way}\n")
     for word, meaning in MEANINGS.items():
         text.append_text(Text.assemble("  ", (word[0], "bold underline"), f"{word[1:]:<9}", (meaning, "dim"), "\n"))
-    text.append(f"Without an answer in {limit_seconds:.0f} s, or at another Ctrl-C, on_interrupt decides.", "dim")
+    text.append(f"Another Ctrl-C detaches; without an answer in {limit_seconds:.0f} s on_interrupt decides.", "dim")
     return text
 
 

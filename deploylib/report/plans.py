@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 NAME_WIDTH = 24
 SHORT = 12
+NARROW = 64  # too narrow for an image's tag beside the reason
 CONTEXT = 10
 ABSENT = ""
 DIGEST = "@sha256:"
@@ -101,7 +102,8 @@ def _parts(plan: Planned, width: int) -> Iterator[RenderableType]:
     name_width = min(NAME_WIDTH, max((cell_len(one) for one in _names(plan)), default=0))
     yield _header(plan)
     if plan.images:
-        yield from (Text(), _rows("Images", [_image(one) for one in plan.images], name_width))
+        columns = 3 if width < NARROW else 4
+        yield from (Text(), _rows("Images", [_image(one)[:columns] for one in plan.images], name_width))
     if plan.migration:
         yield from (Text(), _rows("Migration", [_migration(plan)], name_width))
     yield from (Text(), Text("Services", style="bold"))
@@ -189,7 +191,8 @@ def _migration(plan: Planned) -> tuple[Text, ...]:
 
 
 def _service(service: PlannedService) -> tuple[Text, ...]:
-    wanted = f", {_tasks(service.desired_count)}" if service.desired_count is not None else ""
+    sent = service.desired_count is not None and service.action != "scale"  # whose reason has both counts
+    wanted = f", {_tasks(service.desired_count or 0)}" if sent else ""
     dim = "dim" if service.action == "unchanged" else ""
     return (
         Text(cleaned(service.service)),

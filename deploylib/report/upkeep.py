@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
+from deploylib import secrecy
 from deploylib.report import lines
 from deploylib.report.console import asides, cleaned, elapsed, results
 from deploylib.report.wording import short
@@ -43,9 +44,12 @@ def ran(
 
 
 def log(found: Iterable[Line], *, output: str = "text", stream: TextIO | None = None) -> None:
-    """Print each line as it comes, with its time, container and task; one JSON document a line for machines."""
+    """Print each line as it comes, with its time, container and task; what looks like a credential is hidden.
+
+    For machines it is one JSON document a line.
+    """
     stream, console = stream or sys.stdout, results()
-    for one in found:
+    for one in map(secrecy.without_secrets, found):
         if output == "json":
             lines.write({"event": "LogLine", "time": one.time, **_fields(one)}, stream)
         else:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 PARALLEL = 8
 TASKS_PER_CALL = 100
 SERVICES_PER_CALL = 10
-SHORT = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,18 @@ def observe(account: Account, contract: Contract, *, releases: int) -> Usage:
         images = dict(zip(definitions, pool.map(lambda arn: _images(account, arn), definitions), strict=True))
     named = [Running(image=image, why=why) for arn, why in wanted for image in images[arn]]
     return Usage(running=(*running, *named), recorded=tuple(_recorded(entries.result())))
+
+
+def revisions(account: Account, contract: Contract, *, releases: int) -> tuple[tuple[str, str], ...]:
+    """Return each revision (ARN) that runs or that something may start, with why; a release counts as in `observe`."""
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        entries = pool.submit(_entries, account, contract, releases)
+        clusters = tuple(_listed(account.ecs, "list_clusters", "clusterArns"))
+        scheduled = pool.submit(_scheduled, account, clusters)
+        works = [pool.submit(_cluster, account, one) for one in clusters]
+        used = [pair for work in works for pairs in work.result()[1:] for pair in pairs]
+        used += [*scheduled.result(), *((arn, why) for one, why in entries.result() for arn in _named(one))]
+    return tuple(dict.fromkeys(used))
 
 
 def uses(usage: Usage, repository: str, tags: Mapping[str, str]) -> tuple[Use, ...]:
@@ -103,37 +114,44 @@ def _recorded(entries: Iterable[tuple[Entry, str]]) -> Iterator[Use]:
 
 def _under_way(entry: Entry) -> tuple[str, ...]:
     """Return the revisions that a release under way brings or goes back to."""
-    if entry.verdict != ledger.RUNNING:
-        return ()
-    named = (entry.services, entry.previous, entry.schedules, entry.previous_schedules)
-    return tuple(arn for revisions in named for arn in revisions.values())
+    return _named(entry) if entry.verdict == ledger.RUNNING else ()
 
 
-def _cluster(account: Account, cluster: str) -> tuple[list[Running], list[tuple[str, str]]]:
-    """Return what the tasks of *cluster* run, and the revisions that its services are set to or roll out."""
+def _named(entry: Entry) -> tuple[str, ...]:
+    """Return the revisions that *entry* names: what it brought, and what was there before."""
+    before = (entry.previous, entry.previous_schedules) if entry.verdict == ledger.RUNNING else ()
+    return tuple(arn for named in (entry.services, entry.schedules, *before) for arn in named.values())
+
+
+def _cluster(account: Account, cluster: str) -> tuple[list[Running], list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return what the tasks of *cluster* run, the revisions that its services are set to or roll out, and theirs."""
     tasks = tuple(_listed(account.ecs, "list_tasks", "taskArns", cluster=cluster))
     services = tuple(_listed(account.ecs, "list_services", "serviceArns", cluster=cluster))
-    running = [
-        one
+    described = [
+        task
         for chunk in _chunks(tasks, TASKS_PER_CALL)
         for task in account.ecs.describe_tasks(cluster=cluster, tasks=chunk)["tasks"]
-        for one in _of_task(task)
     ]
+    running = [one for task in described for one in _of_task(task)]
+    started = [(str(task["taskDefinitionArn"]), _runs(task)) for task in described]
     wanted = [
         (arn, f"service {service['serviceName']}")
         for chunk in _chunks(services, SERVICES_PER_CALL)
         for service in account.ecs.describe_services(cluster=cluster, services=chunk)["services"]
         for arn in _revisions(service)
     ]
-    return running, wanted
+    return running, wanted, started
 
 
 def _of_task(task: Mapping[str, Any]) -> Iterator[Running]:
-    name = task.get("group", "").removeprefix("service:").removeprefix("family:")
     for container in task.get("containers", ()):
         if container.get("image"):
-            why = f"{name or 'a task'} runs it"
-            yield Running(image=container["image"], why=why, digest=container.get("imageDigest", ""))
+            yield Running(image=container["image"], why=_runs(task), digest=container.get("imageDigest", ""))
+
+
+def _runs(task: Mapping[str, Any]) -> str:
+    name = task.get("group", "").removeprefix("service:").removeprefix("family:")
+    return f"{name or 'a task'} runs it"
 
 
 def _revisions(service: Mapping[str, Any]) -> Iterator[str]:

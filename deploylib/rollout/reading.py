@@ -68,7 +68,7 @@ class Looks:
         self._consistent_at: dict[str, float] = {}
         self._answered_at = clock.monotonic()
         self._records_at = clock.monotonic()
-        self._left = READS
+        self._left, self._look_at = READS, clock.monotonic()
         self.missed = 0
 
     @property
@@ -86,10 +86,10 @@ class Looks:
 
         Raises `AwsError` when that lasts, and at once when AWS refuses.
         """
-        self._left = READS
+        self._left, self._look_at = READS, self._clock.monotonic()
         faults = int(not self._endure(self._describe, targets))
         counted = {one.key: self._endings.ended(one) for one in targets}
-        for step in (self._list, self._read):
+        for step in (self._list, self._read, self._confirm):
             faults += not self._endure(step, targets)
         self._read_records(targets)
         self.missed = self.missed + 1 if faults else 0
@@ -116,11 +116,25 @@ class Looks:
     # Services
 
     def _describe(self, targets: Sequence[Target]) -> None:
-        now, fault = self._clock.monotonic(), None
+        now = self._clock.monotonic()
         for one in targets:
             self._known.setdefault(one.key, _Known())
             self._consistent_at.setdefault(one.key, now + CONSISTENT_SECONDS)
-        due = [one for one in targets if self._is_due(one)]
+        self._describe_all([one for one in targets if self._is_due(one)])
+        self._left = max(1, self._left)
+
+    def _confirm(self, targets: Sequence[Target]) -> None:
+        """Describe anew what has no older task left, if that was not done in this look: a new one may have crashed."""
+        over = [one for one in targets if self._is_proved(one) and self._known[one.key].described_at < self._look_at]
+        if self._left * SERVICES_PER_CALL >= len(over):
+            self._describe_all(over)
+
+    def _is_proved(self, target: Target) -> bool:
+        """Whether no task of an older deployment is left."""
+        return self._known[target.key].proving and not self._endings.unread and not self._endings.leaving(target)
+
+    def _describe_all(self, due: Sequence[Target]) -> None:
+        now, fault = self._clock.monotonic(), None
         for at in range(0, len(due), SERVICES_PER_CALL):
             some = due[at : at + SERVICES_PER_CALL]
             self._left -= 1
@@ -132,7 +146,6 @@ class Looks:
             self._answered_at = now
             for one in some:
                 self._notice(one, found.get(one.name))
-        self._left = max(1, self._left)
         if fault:
             raise fault
 
@@ -194,19 +207,13 @@ class Looks:
         return found if any(found) else ()
 
     def _is_complete(self, target: Target) -> bool:
+        """Whether ECS calls our deployment complete, and it runs all that is wanted and nothing older."""
         description = self._descriptions.get(target.name)
         ours = _ours(target, description)
-        if ours is None or description is None:
+        if ours is None or description is None or ours["status"] != "PRIMARY":
             return False
         state = assessment.standing(target, description, ours)
-        return (
-            bool(
-                ours["status"] == "PRIMARY"
-                and ours.get("rolloutState") == "COMPLETED"
-                and state.running >= state.desired
-            )
-            and not state.old
-        )
+        return state.state == "completed" and state.running >= state.desired and not state.old
 
     def _read(self, targets: Sequence[Target]) -> None:
         if not self._endings.unread:
@@ -252,7 +259,7 @@ class Looks:
         if look.verdict != "done":
             return look
         leaving = len(self._endings.leaving(target))
-        if known.proving and not leaving and not self._endings.unread:
+        if self._is_proved(target) and known.described_at >= self._look_at:
             return look if judge(tasks=self._endings.ended(target)).verdict == "done" else replace(look, verdict=None)
         draining = replace(look.standing, old=leaving, state="draining")
         return replace(look, standing=draining, verdict=None)

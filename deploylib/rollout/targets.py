@@ -26,8 +26,9 @@ class Target:
 
     `former` are the deployments that were there when ours was made, `known_events` the events; *since* is when that
     was, by AWS's clock. `expected_seconds` is how long the former rollout took, zero when that is not known;
-    `limit_seconds` how long this one may take, zero for the environment's limit. *by_codedeploy*: the deployment's id
-    is CodeDeploy's, which moves the service; see `deploylib.bluegreen`.
+    `limit_seconds` how long this one may take, zero for the environment's limit; `settle_seconds` how long its tasks
+    have to stay until it is done, zero where somebody asks for their health. *by_codedeploy*: the
+    deployment's id is CodeDeploy's, which moves the service; see `deploylib.bluegreen`.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Target:
     known_events: frozenset[str] = frozenset()
     expected_seconds: float = 0.0
     limit_seconds: float = 0.0
+    settle_seconds: float = 0.0
     since: dt.datetime | None = None
     target_groups: tuple[str, ...] = ()
     by_codedeploy: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from deploylib import events
@@ -110,6 +110,7 @@ class _Course:
     _said: set[str] = field(default_factory=set)
     _pauses: Iterator[float] = field(default_factory=itertools.count)  # `follow` sets it
     _draining: bool = False
+    _reached: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def follow(self, targets: Sequence[Target]) -> None:
         """Follow *targets* too, and look often again."""
@@ -134,15 +135,23 @@ class _Course:
         if self.looks.missed:
             pause = max(pause, min(pause * 2 ** min(self.looks.missed, LONGEST_DOUBLING), SLOWEST_SECONDS))
         left = [self.limit(one) - self.since(one) for one in self.targets]
+        left += [self._unsettled_seconds(one) for one in self.targets if one.key in self._reached]
         return min([pause, *(one for one in left if one > MOMENT_SECONDS)])
 
     def look(self) -> dict[str, Look]:
         """Look at everything that is followed; look often again once only old tasks are left."""
-        seen = self.looks.at(self.targets, self.settings)
+        seen = {key: self._shown_as(key, one) for key, one in self.looks.at(self.targets, self.settings).items()}
         if not self._draining and seen and all(one.standing.state == "draining" for one in seen.values()):
             seconds = self.settings.poll_seconds
             self._pauses, self._draining = _jittered(_pauses(seconds, first=seconds / SHORTEST), self.targets), True
         return seen
+
+    def _shown_as(self, key: str, look: Look) -> Look:
+        """Return *look* as a person reads it: what has to stay for a while is not done yet."""
+        settles = any(one.settle_seconds for one in self.targets if one.key == key)
+        if look.verdict != "done" or not settles:
+            return look
+        return replace(look, standing=replace(look.standing, state="settling"))
 
     def news(self, seen: dict[str, Look]) -> Iterator[events.Event]:
         """Yield what differs from what was shown last, and what is said once."""
@@ -163,12 +172,28 @@ class _Course:
         """Return how *target* ended, if it did; that it takes too long is only said after a fresh look at it."""
         if look is None:
             return None
+        if self._settles(target, look):
+            return None
         if look.verdict is not None:
             return Outcome(target=target, verdict=look.verdict, reason=look.reason)
         left = self.limit(target) - self.since(target)
         if left > MOMENT_SECONDS or not self.looks.is_fresh(target):
             return None
         return _overdue(target, look.standing, self.limit(target))
+
+    def _settles(self, target: Target, look: Look) -> bool:
+        """Whether *target* is done but for its tasks having to stay; one that fails meanwhile starts that anew."""
+        if look.verdict != "done":
+            self._reached.pop(target.key, None)
+            return False
+        now, failed = self.clock.monotonic(), look.standing.failed
+        if self._reached.get(target.key, (now, failed))[1] != failed:
+            del self._reached[target.key]
+        self._reached.setdefault(target.key, (now, failed))
+        return self._unsettled_seconds(target) > MOMENT_SECONDS
+
+    def _unsettled_seconds(self, target: Target) -> float:
+        return self._reached[target.key][0] + target.settle_seconds - self.clock.monotonic()
 
 
 def watch_restored(

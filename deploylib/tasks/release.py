@@ -111,7 +111,7 @@ def rollback(
 @task(help={**ENV, **OUTPUT, **CONFIRM})
 @command
 def watch(c: Context, env: str = "", yes: bool = False, confirm: str = "", output: str = "text") -> None:
-    """Bring to its end what was left rolling out."""
+    """Follow what rolls out; bring to its end what was left."""
     from deploylib import aws, report
     from deploylib import release as releases
 
@@ -121,7 +121,10 @@ def watch(c: Context, env: str = "", yes: bool = False, confirm: str = "", outpu
     report.plan(proposed.plan, output=output)
     if proposed.moves_on:
         report.confirmed(environment, f"Finish it in {environment.name}", yes=yes, confirm=confirm)
-    _follow(proposed, releases.execute(proposed), output=output)
+    if proposed.follows:
+        report.follow(releases.follow(proposed), output=output)
+    else:
+        _follow(proposed, releases.execute(proposed), output=output)
 
 
 @task(

@@ -26,7 +26,8 @@ def tasks(c: Context, env: str = "", stopped: bool = False, output: str = "text"
     environment = load(c, env)
     with report.waiting(f"Looking at {environment.name}"):
         rows = found.observed(aws.signed_in(environment), environment, stopped=stopped)
-    report.table(f"Tasks of {environment.name}", found.COLUMNS, [one.cells for one in rows], output=output)
+    cells = [one.cells(whole=output == "json") for one in rows]
+    report.table(f"Tasks of {environment.name}", found.COLUMNS, cells, output=output)
 
 
 @task(

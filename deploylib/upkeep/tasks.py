@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deploylib.contract import Contract
 
 PARALLEL_CALLS = 8
-COMMIT_LENGTH = 12
+SHORT = 12
 COLUMNS = ("service", "task", "revision", "commit", "state", "health", "minutes", "what it says")
 
 
@@ -31,18 +31,18 @@ class Row:
 
     service: str
     task: str
-    revision: str
+    revision: int
     commit: str
     state: str
     health: str
     age_minutes: int
     note: str
 
-    @property
-    def cells(self) -> tuple[str | int, ...]:
-        """Return the row under `COLUMNS`."""
+    def cells(self, *, whole: bool = False) -> tuple[str | int, ...]:
+        """Return the row under `COLUMNS`; of the task's id, unless it is to be *whole*, as much as tells it apart."""
+        task = self.task if whole else self.task[:SHORT]
         return (
-            *(self.service, self.task, self.revision, self.commit),
+            *(self.service, task, self.revision, self.commit),
             *(self.state, self.health, self.age_minutes, self.note),
         )
 
@@ -93,8 +93,8 @@ def _row(contract: Contract, task: Mapping[str, Any], commits: Mapping[str, str]
     return Row(
         service=_owner(contract, task),
         task=str(task["taskArn"]).rpartition("/")[2],
-        revision=revision.rpartition("/")[2],
-        commit=commits[revision][:COMMIT_LENGTH],
+        revision=int(revision.rpartition(":")[2]),
+        commit=commits[revision][:SHORT],
         state=str(task.get("lastStatus", "")),
         health=str(task.get("healthStatus", "UNKNOWN")),
         age_minutes=int((now - created).total_seconds() // 60),

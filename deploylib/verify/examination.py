@@ -41,7 +41,7 @@ def examine(account: Account, environment: Environment, *, doors: Doors = REAL) 
         caller = aws.guard(account, environment)
         found.append(ok("account", f"{environment.account.id}, {environment.account.region}, as {caller}"))
         contract = observe.contract(account, environment)
-        found.append(ok("contract", _place_of_contract(environment)))
+        found.append(ok("contract", environment.contract_source))
     except DeployError as error:
         what = "contract" if found else "account"
         rest = (skipped(one, f"needs the {what}") for one in REST)
@@ -201,6 +201,8 @@ class _Examination:
             about = tuple(sorted(job.contract.subnets)), tuple(subjects.services_of(job.needed))
             public = job.contract.assign_public_ip
             yield self._ask((*about, public), subjects.WAY, subjects.way_out, self._here, *about, public)
+        if groups := tuple(sorted(job.contract.security_groups)):
+            yield self._ask(groups, subjects.GROUPS, subjects.security_groups, self._here, groups)
 
     # The tree
 
@@ -227,11 +229,6 @@ class _Examination:
             return ()
         found = next((one.next for one in services if one.key == wanted.service), None)
         return (definitions.migration(wanted, found, self._here.mend),)
-
-
-def _place_of_contract(environment: Environment) -> str:
-    inline = f"[contract] of environments/{environment.name}.toml"
-    return environment.contract_parameter if environment.contract is None else inline
 
 
 def _branch(what: str, found: Iterable[Future[Check]]) -> Check:

@@ -19,6 +19,7 @@ WAYS = (
     *("GatewayId", "LocalGatewayId", "CarrierGatewayId", "CoreNetworkArn", "EgressOnlyInternetGatewayId"),
 )
 S3 = "s3"
+HTTPS, EVERY_PROTOCOL = 443, "-1"
 IMAGES = ("ecr.api", "ecr.dkr", S3)
 
 
@@ -59,6 +60,21 @@ def _without(subnet: str, table: Mapping[str, Any], lacking: Sequence[str]) -> C
     if _default(table, frozenset({EVERYWHERE_6})):
         return warning(subnet, "has a way out for IPv6 alone")
     return missing(subnet, f"no way out, and no endpoint for {', '.join(lacking)}", "a NAT gateway, or the endpoints")
+
+
+def leaves(group: Mapping[str, Any]) -> Check:
+    """Return whether the security group lets a task ask for anything over HTTPS, wherever that is."""
+    what = str(group.get("GroupId"))
+    if any(_lets_out(one) for one in group.get("IpPermissionsEgress") or ()):
+        return ok(what, str(group.get("GroupName") or ""))
+    return missing(what, f"lets nothing out to port {HTTPS}: no image, no secret, no log", "let TCP 443 out")
+
+
+def _lets_out(rule: Mapping[str, Any]) -> bool:
+    if rule.get("IpProtocol") == EVERY_PROTOCOL:
+        return True
+    first, last = int(rule.get("FromPort", 0)), int(rule.get("ToPort", 0))
+    return rule.get("IpProtocol") == "tcp" and first <= HTTPS <= last
 
 
 def table_of(subnet: str, tables: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from deploylib.verify.whole import Here
 
 NO_SECRET, NO_SUBNET = "ResourceNotFoundException", "InvalidSubnetID.NotFound"
-WAY = "way to images"
+NO_GROUP = "InvalidGroup.NotFound"
+WAY, GROUPS = "way to images", "security groups"
 ARN_PARTS = 6
 
 
@@ -75,6 +76,20 @@ def way_out(here: Here, subnets: Sequence[str], services: Sequence[str], public:
         endpoints=ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"],
     )
     return together(WAY, (network.reach(one, vpc, public=public, services=services) for one in subnets))
+
+
+def security_groups(here: Here, wanted: Sequence[str]) -> Check:
+    """Ask whether the security groups are there and let a task reach what it needs; one call."""
+    try:
+        found = here.account.ec2.describe_security_groups(GroupIds=list(wanted))["SecurityGroups"]
+    except AwsError as error:
+        if error.code != NO_GROUP:
+            raise
+        return missing(GROUPS, f"of {', '.join(wanted)} one is gone", here.mend)
+    checks = [network.leaves(one) for one in found]
+    if any(one.state == "OK" for one in checks):  # what one of them allows is allowed
+        return ok(GROUPS, ", ".join(one.what for one in checks))
+    return together(GROUPS, checks)
 
 
 def services_of(needed: Needs) -> Iterator[str]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deploylib import lease, ledger, permissions, simulation
+from deploylib.errors import ContractError
 from deploylib.images.distribution import Registries
+from deploylib.verify import mending
 from deploylib.verify.check import Check, missing, ok, skipped, warning
-from deploylib.verify.mending import mends
 from deploylib.verify.roles import Place
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Here:
     @property
     def mend(self) -> str:
         """The command that mends infrastructure."""
-        return mends(self.environment)
+        return mending.mends(self.environment)
 
     @property
     def place(self) -> Place:
@@ -81,7 +82,11 @@ class Here:
 
     def ledger(self) -> Check:
         """Read the newest release."""
-        newest = ledger.entries(self.account.dynamodb, self.contract.ledger, limit=1)
+        try:
+            newest = ledger.entries(self.account.dynamodb, self.contract.ledger, limit=1)
+        except ContractError as error:
+            own = self.environment.contract is None
+            return missing("ledger", str(error), self.mend if own else mending.table(self.contract.ledger))
         return ok(
             "ledger", f"{self.contract.ledger}, " + (f"release {newest[0].number}" if newest else "no release yet")
         )

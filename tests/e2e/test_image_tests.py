@@ -67,7 +67,7 @@ def test_the_application_passes_over_a_real_database_and_nothing_is_pushed(scrat
 
 def test_an_image_that_does_not_pass_is_not_pushed_and_not_released(scratch: Project) -> None:
     before, calls = in_the_registry(scratch), len(scratch.api_calls())
-    nginx_passes(scratch, "sh", "-c", "id -un; echo no good >&2; exit 3")
+    nginx_passes(scratch, "sh", "-c", "id -un >&2; echo no good >&2; exit 3")
     scratch.replace(NGINX, "worker_connections 1024;", "worker_connections 512;")
     ran = scratch.inv("deploy", "--yes", "--allow-dirty", expect=4)
     assert "image nginx: built in" in ran.out

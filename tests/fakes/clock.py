@@ -62,6 +62,23 @@ class FakeClock:
         return self._now - started
 
 
+class Ticking:
+    """A clock that goes on while the code works and AWS answers, as every real one does."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+
+    def monotonic(self) -> float:
+        self._clock.advance(0.02)
+        return self._clock.monotonic()
+
+    def time(self) -> float:
+        return self._clock.time()
+
+    def sleep(self, seconds: float, /) -> None:
+        self._clock.sleep(seconds)
+
+
 def when(seconds: float) -> dt.datetime:
     """Return seconds since the epoch as boto3 returns a time."""
     return dt.datetime.fromtimestamp(seconds, tz=dt.UTC)

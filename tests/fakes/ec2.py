@@ -20,6 +20,7 @@ class FakeEc2(FakeClient):
         self.subnets: dict[str, str] = {}
         self.route_tables: list[dict[str, Any]] = []
         self.endpoints: list[dict[str, Any]] = []
+        self.security_groups: dict[str, dict[str, Any]] = {}
 
     def have_network(self, *subnets: str, way: str = "nat-1", vpc: str = "vpc-1") -> None:
         """Have subnets in a VPC whose main route table leads out by *way* (empty: nowhere)."""
@@ -32,11 +33,22 @@ class FakeEc2(FakeClient):
             {"RouteTableId": "rtb-1", "VpcId": vpc, "Routes": [*routes, *out], "Associations": associations}
         ]
 
+    def have_security_group(self, name: str, *rules: dict[str, Any]) -> None:
+        """Have a security group with these rules for what goes out, or that lets out everything."""
+        egress = list(rules) or [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+        self.security_groups[name] = {"GroupId": name, "GroupName": f"{name}-tasks", "IpPermissionsEgress": egress}
+
     @operation
     def describe_subnets(self, **request: Any) -> Response:
         if gone := [one for one in request["SubnetIds"] if one not in self.subnets]:
             raise Refused("InvalidSubnetID.NotFound", f"The subnet ID '{gone[0]}' does not exist")
         return {"Subnets": [{"SubnetId": one, "VpcId": self.subnets[one]} for one in request["SubnetIds"]]}
+
+    @operation
+    def describe_security_groups(self, **request: Any) -> Response:
+        if gone := [one for one in request["GroupIds"] if one not in self.security_groups]:
+            raise Refused("InvalidGroup.NotFound", f"The security group '{gone[0]}' does not exist")
+        return {"SecurityGroups": [self.security_groups[one] for one in request["GroupIds"]]}
 
     @operation
     def describe_route_tables(self, **request: Any) -> Response:

@@ -365,7 +365,7 @@ class FakeEcs(FakeClient):
     def list_tasks(self, **request: Any) -> Response:
         """List tasks by what ECS wants of them: draining ones are found under desiredStatus=STOPPED only."""
         self._check_cluster(request)
-        if "startedBy" in request and {"serviceName", "family", "containerInstance"} & set(request):
+        if "startedBy" in request and {"serviceName", "family", "containerInstance", "desiredStatus"} & set(request):
             raise Refused("InvalidParameterException", "startedBy must be the only filter.")
         name = request.get("serviceName", "").rsplit("/", 1)[-1]
         if name and name not in self.services:

@@ -49,6 +49,8 @@ class FakeIam(FakeClient):
 
     @operation
     def simulate_principal_policy(self, **request: Any) -> Response:
+        if request["PolicySourceArn"] not in self.simulated:
+            raise Refused("NoSuchEntity", f"{request['PolicySourceArn']} cannot be found.")
         document = self.simulated[request["PolicySourceArn"]].document
         keys = {one["ContextKeyName"]: one["ContextKeyValues"][0] for one in request.get("ContextEntries", ())}
         results = [_judged(document, action, request["ResourceArns"], keys=keys) for action in request["ActionNames"]]

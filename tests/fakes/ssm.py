@@ -44,11 +44,16 @@ class FakeSsm(FakeClient):
 
     @operation
     def get_parameters(self, **request: Any) -> Response:
-        known = [name for name in request["Names"] if name in self.parameters]
+        by_name = {asked: asked.rpartition(":parameter")[2] for asked in request["Names"]}  # each may be an ARN
+        known = [name for name in by_name.values() if name in self.parameters]
         decrypt = bool(request.get("WithDecryption"))
         return {
             "Parameters": [self._describe(name, len(self.parameters[name]), decrypt=decrypt) for name in known],
-            **({"InvalidParameters": unknown} if (unknown := sorted(set(request["Names"]) - set(known))) else {}),
+            **(
+                {"InvalidParameters": unknown}
+                if (unknown := sorted(asked for asked, name in by_name.items() if name not in known))
+                else {}
+            ),
         }
 
     @operation

@@ -689,3 +689,132 @@ def test_no_fraction_of_a_second_keeps_a_rollout_from_its_end(*, wait: float, pr
     made.release("job", 2)
     made.clock.advance_until(made.ecs.steady, at_most_seconds=300)
     assert made.ecs.live(JOB) == Counter({f"{JOB}:2": 2})
+
+
+# Service deployments
+
+
+def records(made: World, name: str = WEB) -> list[dict[str, Any]]:
+    listed = made.ecs.list_service_deployments(cluster=made.cluster, service=name)["serviceDeployments"]
+    arns = [one["serviceDeploymentArn"] for one in listed]
+    described = made.ecs.describe_service_deployments(serviceDeploymentArns=arns)["serviceDeployments"]
+    return list(described)
+
+
+def test_a_rollout_is_a_service_deployment_from_in_progress_to_successful() -> None:
+    made = world()
+    before = len(records(made))
+    made.release("web", 2)
+    assert records(made)[0]["status"] == "IN_PROGRESS"
+    made.settle()
+    assert records(made)[0]["status"] == "SUCCESSFUL"
+    assert len(records(made)) == before + 1
+
+
+def test_scaling_makes_no_service_deployment() -> None:
+    made = world()
+    before = len(records(made))
+    made.update("web", desiredCount=5)
+    made.settle()
+    assert len(records(made)) == before
+
+
+@pytest.mark.parametrize("back", ["former", "new"])
+def test_a_roll_back_is_part_of_the_service_deployment_that_failed(back: Any) -> None:
+    made = world(one())
+    made.ecs.habits = Habits(rolls_back_to=back)
+    before = len(records(made))
+    made.ecs.behave(image=digest("web", 2), exits=1, after_seconds=0.1)
+    made.release("web", 2)
+    made.clock.advance_until(lambda: records(made)[0]["status"] == "ROLLBACK_IN_PROGRESS")
+    assert "circuit breaker" in records(made)[0]["rollback"]["reason"]
+    made.settle()
+    assert [one["status"] for one in records(made)][:1] == ["ROLLBACK_SUCCESSFUL"]
+    assert len(records(made)) == before + 1
+
+
+def test_a_new_deployment_stops_the_service_deployment_before_it() -> None:
+    made = world()
+    made.release("web", 2)
+    made.release("web", 3)
+    assert [one["status"] for one in records(made)][:2] == ["IN_PROGRESS", "STOPPED"]
+
+
+def test_a_deployment_that_a_person_stops_goes_back_without_a_breaker_too() -> None:
+    made = world(one(breaker=False, rollback=False))
+    ours = made.release("web", 2)
+    arn = records(made)[0]["serviceDeploymentArn"]
+    made.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
+    assert state(made, ours) == "FAILED"
+    made.settle()
+    assert made.ecs.live(WEB) == Counter({f"{WEB}:1": 2})
+    with pytest.raises(AwsError, match="ConflictException"):
+        made.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
+
+
+@pytest.mark.parametrize(("rollback", "left"), [(True, 1), (False, None)])
+def test_an_alarm_ends_a_deployment_that_bakes(rollback: bool, left: int | None) -> None:  # noqa: FBT001  # a case
+    made = world(one())
+    alarms = {"alarmNames": ["errors"], "enable": True, "rollback": rollback}
+    made.update("web", deploymentConfiguration={"alarms": alarms})
+    made.ecs.habits = Habits(bake_seconds=60)
+    ours = made.release("web", 2)
+    made.clock.advance(40)
+    assert state(made, ours) == "IN_PROGRESS"
+    made.ecs.alarm("another")
+    assert state(made, ours) == "IN_PROGRESS"
+    made.ecs.alarm("errors")
+    assert state(made, ours) == "FAILED"
+    assert records(made)[0]["alarms"]["triggeredAlarmNames"] == ["errors"]
+    made.clock.advance(120)
+    assert made.ecs.live(WEB) == (Counter({f"{WEB}:{left}": 2}) if left else Counter())
+
+
+def test_a_deployment_with_quiet_alarms_is_complete_when_it_has_baked() -> None:
+    made = world(one())
+    made.update("web", deploymentConfiguration={"alarms": {"alarmNames": ["e"], "enable": True, "rollback": True}})
+    made.ecs.habits = Habits(bake_seconds=60)
+    ours = made.release("web", 2)
+    assert made.clock.advance_until(lambda: state(made, ours) == "COMPLETED") > 60
+
+
+@pytest.mark.parametrize(("cleanup", "old"), [("DEFERRED", True), ("BLOCKING", False)])
+def test_an_early_success_leaves_old_tasks_where_their_end_is_deferred(cleanup: str, old: bool) -> None:  # noqa: FBT001  # a case
+    made = world(one(tasks=4, maximum_percent=125))
+    early = {"enable": True, "healthyPercent": 50, "sourceServiceRevisionCleanup": cleanup}
+    made.update("web", deploymentConfiguration={"earlySuccessCriteria": early})
+    ours = made.release("web", 2)
+    made.clock.advance_until(lambda: state(made, ours) == "COMPLETED")
+    assert bool(made.ecs.revisions(WEB)[f"{WEB}:1"]) is old
+    made.settle()
+    assert made.ecs.live(WEB) == Counter({f"{WEB}:2": 4})
+
+
+def test_without_room_tasks_wait_and_ecs_says_so() -> None:
+    made = world(one())
+    made.ecs.fill(40)
+    made.release("web", 2)
+    made.clock.advance(30)
+    assert made.ecs.revisions(WEB) == Counter({f"{WEB}:1": 2})
+    assert "unable to place a task" in described(made)["events"][0]["message"]
+    made.settle()
+    assert made.ecs.live(WEB) == Counter({f"{WEB}:2": 2})
+
+
+def test_rebalancing_replaces_a_task_without_a_deployment() -> None:
+    made = world()
+    (ours,) = deployments(made)
+    before = {task.id for task in made.ecs.tasks_of(WEB)}
+    made.ecs.services[WEB].rebalance()
+    made.settle()
+    assert list(deployments(made)) == [ours]
+    assert len({task.id for task in made.ecs.tasks_of(WEB)} - before) == 1
+
+
+def test_a_container_that_runs_for_a_moment_resets_the_breakers_count() -> None:
+    made = world(ServiceSpec(key="web", containers={"app": "web"}, tasks=2, checked=False))
+    made.ecs.behave(image=digest("web", 2), exits=1, after_seconds=10)
+    ours = made.release("web", 2)
+    made.clock.advance(300)
+    assert deployments(made)[ours]["failedTasks"] == 0
+    assert sum(task.stop_code == "EssentialContainerExited" for task in made.ecs.tasks_of(WEB)) > 10

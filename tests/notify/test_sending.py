@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import logging
 import socket
 import threading
@@ -16,6 +14,7 @@ from deploylib import events, notify
 from deploylib.notify import sending
 from deploylib.notify.messages import Message
 from deploylib.notify.sending import Channel, send
+from tests.fakes.webhook import SECRET, Webhook, served
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -24,42 +23,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 SUBJECT = notify.Subject(app="guestbook", environment="stg", commit="0123456789ab")
-SECRET = "s3cret-t0ken"
-
-
-class Endpoint(http.server.ThreadingHTTPServer):
-    """A webhook; it answers *status* and keeps what it is sent."""
-
-    def __init__(self, status: int = 200) -> None:
-        super().__init__(("127.0.0.1", 0), _Webhook)
-        self.status = status
-        self.got: list[dict[str, Any]] = []
-
-    @property
-    def url(self) -> str:
-        return f"json://127.0.0.1:{self.server_port}/{SECRET}"
-
-
-class _Webhook(http.server.BaseHTTPRequestHandler):
-    server: Endpoint
-
-    def do_POST(self) -> None:
-        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    with Endpoint() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+def endpoint() -> Iterator[Webhook]:
+    with served() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -83,14 +52,14 @@ def release() -> Generator[events.Event, str | None, None]:
     yield events.Completed(seconds=3, calls=1, release=12)
 
 
-def test_message_arrives_as_it_is(endpoint: Endpoint) -> None:
+def test_message_arrives_as_it_is(endpoint: Webhook) -> None:
     assert send(channel(endpoint.url), message()) == ""
     (got,) = endpoint.got
     assert (got["title"], got["message"]) == ("guestbook stg: release 0123456789ab", "release 12 serves")
-    assert got["type"] == "success"
+    assert (got["type"], got["by"]) == ("success", "deploylib")
 
 
-def test_mention_stands_in_front_of_failures_only(endpoint: Endpoint) -> None:
+def test_mention_stands_in_front_of_failures_only(endpoint: Webhook) -> None:
     mentioning = channel(endpoint.url, mention="<!here>")
     send(mentioning, message())
     send(mentioning, message("failed", "release 12: no\nnext: inv logs"))
@@ -100,14 +69,14 @@ def test_mention_stands_in_front_of_failures_only(endpoint: Endpoint) -> None:
     ]
 
 
-def test_whole_release_is_told_to_a_server(endpoint: Endpoint) -> None:
+def test_whole_release_is_told_to_a_server(endpoint: Webhook) -> None:
     seen = list(notify.telling(release(), (channel(endpoint.url),), SUBJECT))
     assert [one["message"] for one in endpoint.got] == ["started", "release 12 serves after 3 s"]
     assert [type(event).__name__ for event in seen] == ["Began", "Completed"]
 
 
 def test_refusal_is_told_by_its_status_and_nothing_of_the_address(
-    endpoint: Endpoint, capfd: pytest.CaptureFixture[str]
+    endpoint: Webhook, capfd: pytest.CaptureFixture[str]
 ) -> None:
     endpoint.status = 403
     assert send(channel(endpoint.url), message()) == "answered 403"
@@ -115,6 +84,14 @@ def test_refusal_is_told_by_its_status_and_nothing_of_the_address(
     log = logging.getLogger("apprise")
     assert not log.propagate
     assert [type(one) for one in log.handlers if type(one).__module__.startswith("deploylib")] == []
+
+
+def test_status_of_another_endpoint_is_not_taken_for_ones_own() -> None:
+    with sending._status() as found:
+        other = threading.Thread(target=logging.getLogger("apprise").warning, args=("Failed, error=500.",))
+        other.start()
+        other.join()
+    assert found == []
 
 
 def test_dead_port_is_told_and_costs_next_to_nothing(dead_port: int) -> None:

@@ -159,8 +159,8 @@ def test_release_that_nobody_follows_any_more_is_closed_and_told() -> None:
         finally:
             closed.append("closed")
 
-    box = Box()
-    telling = notify.telling(happening(), (channel(),), SUBJECT, clock=time, send=box)
+    box, held = Box(), happening()  # held, so that it is not closed by being forgotten
+    telling = notify.telling(held, (channel(),), SUBJECT, clock=time, send=box)
     next(telling)
     telling.close()
     assert closed == ["closed"]
@@ -191,11 +191,20 @@ class Silent:
         return ""
 
 
+def senders(*names: str) -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name in {f"notify {name}" for name in names}]
+
+
 def test_black_holes_cost_a_release_their_budget_together() -> None:
     clock, hole = FakeClock(), Silent()
     channels = (channel("$ONE"), channel("$TWO"))
     found = list(notify.telling(release(BEGAN, COMPLETED), channels, SUBJECT, clock=clock, send=hole))
+    blocked = senders("$ONE", "$TWO")
+    assert [one.daemon for one in blocked] == [True, True], "the process could not end"
     hole.released.set()
+    for one in blocked:
+        one.join(10)
+    assert senders("$ONE", "$TWO") == []
     assert clock.monotonic() == pytest.approx(sending.BUDGET_SECONDS, abs=2 * sending.LOOK_SECONDS)
     assert [str(event.message) for event in found if isinstance(event, events.Noticed)] == [
         f"notification by {name}: has not answered yet; the release is not touched by it" for name in ("$ONE", "$TWO")
@@ -303,3 +312,11 @@ def test_release_is_told_to_whom_its_environment_names() -> None:
         "release 12: web failed: DB_PASSWORD=(hidden)",
     ]
     assert box.got[0].title == f"guestbook stg: release {worlds.COMMITS[2][:12]}"
+
+
+def test_address_may_be_named_by_the_arn_of_its_parameter() -> None:
+    aws = FakeAccount()
+    aws.ssm.give("/guestbook/stg/chat", URL)
+    (known,) = aws.ssm.get_parameters(Names=["/guestbook/stg/chat"], WithDecryption=True)["Parameters"]
+    (found,) = notify.channels(environment(config.Notification(parameter=known["ARN"])), aws.account)
+    assert (found.url, found.problem) == (URL, "")

@@ -37,7 +37,6 @@ def fail(place: Path, plan: Plan, *given: events.Event, error: BaseException, cl
     with pytest.raises(type(error)) as raised:
         list(report.kept(happening(*given, error=error), plan, place, clock=clock))
     assert raised.value is error
-    assert error.__notes__[-1] == f"the whole report of this failure is in {place}"
     found: dict[str, Any] = json.loads(place.read_text())
     return found
 
@@ -114,6 +113,18 @@ def test_what_was_said_last_is_kept(  # noqa: PLR0917  # fixtures
     found = fail(place, plan(), *given, error=error, clock=clock)
     assert (found["step"], found["log"]) == (step, log)
     assert any(line.endswith(f"│ {log[-1]}") for line in found["page"])
+
+
+def test_the_error_says_where_the_report_is(place: Path, plan: Callable[..., Plan], clock: Any) -> None:
+    error = RolledBackError("no")
+    fail(place, plan(), error=error, clock=clock)
+    assert error.__notes__ == [f"the whole report of this failure is in {place}"]
+
+
+def test_who_interrupts_is_not_told_of_a_failure(place: Path, plan: Callable[..., Plan], clock: Any) -> None:
+    interrupt = KeyboardInterrupt()
+    fail(place, plan(), error=interrupt, clock=clock)
+    assert not hasattr(interrupt, "__notes__")
 
 
 def test_a_bug_keeps_its_traceback(place: Path, plan: Callable[..., Plan], clock: Any) -> None:

@@ -95,6 +95,17 @@ def test_of_a_long_log_the_end_is_shown_and_less_of_further_tasks(
     assert "│ line 24" not in text
 
 
+def test_of_several_containers_each_says_its_last_lines(
+    shown: Callable[..., str], failure: events.RolloutFailed
+) -> None:
+    log = (*(f"app | line {number}" for number in range(20)), *(f"nginx | host {number}" for number in range(20)))
+    text = shown(replace(failure, tasks=(replace(failure.tasks[0], log=log),)))
+    assert text.index("app said last:") < text.index("│ line 19") < text.index("nginx said last:")
+    assert "│ line 13" in text
+    assert "│ line 12" not in text
+    assert "│ host 13" in text
+
+
 def test_targets_alarms_and_what_ecs_said_are_shown(shown: Callable[..., str], failure: events.RolloutFailed) -> None:
     target = SickTarget(
         target="10.0.1.12:8080",

@@ -119,6 +119,16 @@ def test_a_first_release_says_how_many_tasks_it_asks_for(
     assert "first release, 1 task" in page.text
 
 
+def test_a_scaling_says_its_counts_once(
+    screen: Callable[..., Any], plan: Callable[..., Plan], service: Callable[..., ServicePlan]
+) -> None:
+    page = screen()
+    scaled = (service("web", action="scale", reason="2 → 5 tasks", desired_count=5),)
+    report.plan(plan(action="scale", migration=None, images=(), services=scaled), console=page.console)
+    assert ["web", "scale", "2", "→", "5", "tasks"] in [line.split() for line in page.lines]
+    assert "Plan: 1 service to scale" in page.lines
+
+
 def test_a_rollout_under_way_is_followed(
     screen: Callable[..., Any], plan: Callable[..., Plan], service: Callable[..., ServicePlan]
 ) -> None:
@@ -175,6 +185,13 @@ def test_a_rollback_says_to_which_release(
     report.plan(plan(action="rollback", restores=41, images=(), migration=None, services=back), console=page.console)
     assert "back to release 41" in page.lines
     assert "Plan: 1 service to restore" in page.lines
+
+
+def test_a_narrow_page_leaves_out_what_has_no_place(screen: Callable[..., Any], plan: Callable[..., Plan]) -> None:
+    page = screen(width=50)
+    report.plan(plan(), console=page.console)
+    assert ["web", "build", "src/web.py", "changed"] in [line.split() for line in page.lines]
+    assert page.widest <= 50
 
 
 def test_a_plan_says_what_it_goes_on_from(screen: Callable[..., Any], plan: Callable[..., Plan]) -> None:
@@ -259,6 +276,8 @@ def test_a_variable_that_is_named_like_a_secret_is_hidden(  # noqa: PLR0917  # f
         difference(f"app.environment.{name}", "hunter2", "hunter3"),
         difference("sidecar", None, {"image": "otel:1", "environment": {name: "hunter4"}}),
         difference("app.environment.URL", "postgres://me:hunter5@db/x", "postgres://me:hunter6@db/x"),
+        difference("job.environment", None, {name: "hunter7"}),
+        difference("nginx.environment", None, [{"name": name, "value": "hunter8"}, {"name": name, "value": "hunter9"}]),
     )
     report.plan(plan(services=(service("web", differences=changed),)), output=output, console=page.console)
     said = page.text + capsys.readouterr().out

@@ -171,6 +171,12 @@ def test_a_release_under_way_keeps_what_it_brings_and_what_it_goes_back_to(world
     assert not found[name("job", 2)][0]
 
 
+@pytest.mark.parametrize("field", ["schedules", "previous_schedules"])
+def test_a_release_under_way_keeps_what_its_scheduled_tasks_start_and_go_back_to(world: World, field: str) -> None:
+    record(world, 1, "running", **{field: {"cleanup": world.register("job", 2)}})
+    assert why(propose(world))[name("job", 2)] == (True, "release 1, under way")
+
+
 def test_the_base_of_a_kept_image_stays_as_the_label_says(world: World) -> None:
     ecr = world.aws.ecr
     bases = [ecr.have(worlds.APP, f"base-{digit * 12}", age=DAY) for digit in "ab"]

@@ -7,6 +7,8 @@ The keys of a case, all but `name` with a default:
     timing, old   how long AWS takes with new tasks, and with those of the former release (`tasks.Timing`)
     settings      the environment's [rollout]
     limit         the target's own time limit
+    settle        how long its tasks have to stay
+    ticking       the clock goes on while the code works, as real ones do
     behave        how containers of the new release (or `release`) behave: `tasks.Behaviour`, `service`, `times`;
                   `again`: those of the former release, from now on
     happens       what others do meanwhile: `at` seconds after the update, `do` (see DOINGS) and its arguments
@@ -31,13 +33,14 @@ import math
 import random
 import tomllib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploylib import config, events, rollout
 from deploylib.errors import AwsError
 from tests.fakes import world as worlds
+from tests.fakes.clock import Ticking
 from tests.fakes.services import Habits
 from tests.fakes.tasks import Timing
 
@@ -153,7 +156,9 @@ def _start(world: World, key: str, revision: str, case: Case) -> rollout.Target:
     before = world.ecs.describe_services(cluster=world.cluster, services=[name])["services"][0]
     anew: dict[str, Any] = {"taskDefinition": revision} if revision else {"forceNewDeployment": True}
     answer = world.ecs.update_service(cluster=world.cluster, service=name, **anew)
-    return rollout.target(key, answer["service"], previous=before["taskDefinition"], limit_seconds=case.get("limit"))
+    limit, settle = case.get("limit"), case.get("settle", 0.0)
+    found = rollout.target(key, answer["service"], previous=before["taskDefinition"], limit_seconds=limit)
+    return replace(found, settle_seconds=settle)
 
 
 def _watch(played: Played, case: Case, revisions: Mapping[str, str]) -> None:
@@ -171,8 +176,9 @@ def _watch(played: Played, case: Case, revisions: Mapping[str, str]) -> None:
         rollout.Start(key=key, after=tuple(after), start=gate(key)) for key, after in case.get("after", {}).items()
     ]
     settings = config.Rollout(**{**SETTINGS, **case.get("settings", {})})
+    clock = Ticking(world.clock) if case.get("ticking") else world.clock
     watching = rollout.watch(
-        world.account, world.cluster, list(played.targets.values()), settings=settings, clock=world.clock, starts=starts
+        world.account, world.cluster, list(played.targets.values()), settings=settings, clock=clock, starts=starts
     )
     try:
         for one in watching:

@@ -85,6 +85,15 @@ def test_a_gate_is_not_opened_by_a_task_that_runs_but_is_not_healthy() -> None:
     assert "elbv2:DescribeTargetHealth" in run.world.aws.calls
 
 
+def test_a_gate_waits_for_the_health_check_of_the_container() -> None:
+    checked = worlds.ServiceSpec(key="web", containers={"app": "web"}, tasks=2, checked=True)
+    run = Run({"job": ["web"]}, checked, JOB)
+    run.world.ecs.timing = Timing(container_check=25, container_checks_until_unhealthy=60)
+    run.watch()
+    running_after, healthy_after = 3 + 5, 3 + 5 + 25
+    assert running_after < healthy_after <= run.began["job"] - run.began["web"]
+
+
 def test_a_gate_of_a_service_without_any_check_opens_with_its_first_running_task() -> None:
     run = Run({"web": ["job"]}, WEB, JOB).watch()
     assert run.opened == [("web", ("job",))]

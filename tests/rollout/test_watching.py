@@ -12,6 +12,7 @@ from deploylib import config, events, rollout
 from deploylib.errors import AwsError
 from deploylib.rollout import watching
 from tests.fakes import world as worlds
+from tests.fakes.clock import Ticking
 from tests.fakes.services import Habits
 
 SETTINGS = config.Rollout(timeout_seconds=600, poll_seconds=3, failed_tasks=10)
@@ -272,3 +273,24 @@ def test_pauses_are_a_quarter_of_the_time_so_far_until_they_are_as_long_as_asked
 def test_pauses_are_no_shorter_than_a_sixteenth() -> None:
     many = list(itertools.islice(watching._pauses(3.2, first=0.1), 20))
     assert many[:3] == [0.1, 0.2, 0.2]
+
+
+@pytest.mark.parametrize("key", ["web", "job"])
+def test_watch_ends_as_well_on_a_clock_that_goes_on_while_it_looks(key: str) -> None:
+    world = worlds.world()
+    target = replace(start(world, key), settle_seconds=10.0 if key == "job" else 0.0)
+    watched = rollout.watch(world.account, world.cluster, [target], settings=SETTINGS, clock=Ticking(world.clock))
+    (outcome,) = [one for one in watched if isinstance(one, rollout.Outcome)]
+    assert outcome.verdict == "done"
+    assert world.clock.monotonic() < 120
+
+
+def test_watch_times_out_on_a_clock_that_goes_on_while_it_looks() -> None:
+    world = worlds.world()
+    world.ecs.behave(image=worlds.digest("web", 2), unplaceable="no space")
+    target = replace(start(world, "web"), limit_seconds=60.0)
+    began = world.clock.monotonic()
+    watched = rollout.watch(world.account, world.cluster, [target], settings=SETTINGS, clock=Ticking(world.clock))
+    (outcome,) = [one for one in watched if isinstance(one, rollout.Outcome)]
+    assert outcome.verdict == "timed out"
+    assert world.clock.monotonic() - began < 63

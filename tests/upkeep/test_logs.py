@@ -134,3 +134,12 @@ def test_a_line_says_when_and_where(world: World) -> None:
     }
     assert line["time"].startswith("2023-11-14T22:")
     assert line["time"].endswith("Z")
+
+
+def test_what_looks_like_a_credential_is_not_shown(world: World) -> None:
+    speak(world, (WEB, "web/app/1", "DATABASE_URL=postgres://guestbook:hunter2@db/guestbook"))
+    stream = io.StringIO()
+    found = logs.sources(world.account, worlds.environment(), ["web"])
+    report.log(logs.read(world.account, found, since_seconds=600, clock=world.clock), output="json", stream=stream)
+    assert "hunter2" not in stream.getvalue()
+    assert "(hidden)" in stream.getvalue()

@@ -25,8 +25,8 @@ def rows(world: World, *, stopped: bool = False) -> tuple[tasks.Row, ...]:
 
 def test_each_task_says_its_service_and_its_commit(world: World) -> None:
     found = [(one.service, one.revision, one.commit, one.state) for one in rows(world)]
-    web = ("web", "guestbook-stg-web:1", worlds.COMMITS[1][:12], "RUNNING")
-    assert found == [("job", "guestbook-stg-job:1", worlds.COMMITS[1][:12], "RUNNING"), web, web]
+    web = ("web", 1, worlds.COMMITS[1][:12], "RUNNING")
+    assert found == [("job", 1, worlds.COMMITS[1][:12], "RUNNING"), web, web]
 
 
 def test_health_and_age_are_those_of_the_task(world: World) -> None:
@@ -58,3 +58,9 @@ def test_twenty_services_cost_two_calls_and_one_for_each_revision() -> None:
     rows(world)
     asked = {name: count for name, count in world.aws.calls.items() if name.startswith("ecs:")}
     assert asked == {"ecs:ListTasks": 1, "ecs:DescribeTasks": 1, "ecs:DescribeTaskDefinition": 20}
+
+
+def test_a_person_sees_the_beginning_of_an_id_which_exec_takes_and_a_machine_all_of_it(world: World) -> None:
+    (job, *_) = rows(world)
+    assert dict(zip(tasks.COLUMNS, job.cells(), strict=True))["task"] == job.task[:12]
+    assert dict(zip(tasks.COLUMNS, job.cells(whole=True), strict=True))["task"] == job.task

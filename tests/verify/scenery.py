@@ -119,6 +119,7 @@ def make_scene(world: World, root: Path) -> Scene:
             scene.give_role(f"{spec.name}-{role}")
     world.aws.ssm.give("/db", "a password", kind="SecureString")
     world.aws.ec2.have_network("subnet-1", "subnet-2")
+    world.aws.ec2.have_security_group("sg-1")
     world.aws.forget_calls()
     return scene
 

@@ -30,7 +30,7 @@ def test_where_nothing_is_missing_everything_is_said_to_be_there(scene: Scene) -
     ]
     told = leaves(found)
     assert told["services · web · port of guestbook-stg-web"].found == "app:8000"
-    assert told["services · web · network · subnet-1"].found == "by nat-1"
+    assert told["services · web · network · way to images · subnet-1"].found == "by nat-1"
     assert told["services · job · roles · may pull"].found == "repository/guestbook"
     digest = worlds.digest("job", 1)
     assert told["services · job · images · worker"].found == f"guestbook@{digest[:19]} for linux/amd64"
@@ -52,6 +52,7 @@ def test_what_several_tasks_name_is_asked_for_once(scene: Scene) -> None:
     assert (calls["ec2:DescribeSubnets"], calls["ec2:DescribeRouteTables"]) == (1, 1)
     assert calls["ssm:GetParameters"] == 1
     assert scene.shelf.asked.count("public.ecr.aws/example/metrics:1") == 1
+    assert sum(calls.values()) - calls["iam:SimulatePrincipalPolicy"] <= 25
 
 
 def test_before_the_first_release_there_are_no_images_to_look_for(new_scene: Scene) -> None:
@@ -102,6 +103,14 @@ def lose_way_out(scene: Scene) -> None:
 
 def lose_subnet(scene: Scene) -> None:
     del scene.world.aws.ec2.subnets["subnet-2"]
+
+
+def lose_security_group(scene: Scene) -> None:
+    scene.world.aws.ec2.security_groups.clear()
+
+
+def let_nothing_out(scene: Scene) -> None:
+    scene.world.aws.ec2.have_security_group("sg-1", {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432})
 
 
 def lose_service(scene: Scene) -> None:
@@ -160,8 +169,18 @@ MISSING: dict[Callable[[Any], None], tuple[str, str, str]] = {
     ),
     lose_image: ("services · web · images · app", "is not in its registry", "inv deploy --env stg"),
     build_for_arm: ("services · web · images · app", "is for linux/arm64, but the tasks run on linux/amd64", ""),
-    lose_way_out: ("services · web · network · subnet-1", "no way out, and no endpoint for ecr.api, ecr.dkr, s3", ""),
+    lose_way_out: (
+        "services · web · network · way to images · subnet-1",
+        "no way out, and no endpoint for ecr.api",
+        "",
+    ),
     lose_subnet: ("services · web · network · way to images", "of subnet-1, subnet-2 one is gone", MEND),
+    lose_security_group: ("services · web · network · security groups", "of sg-1 one is gone", MEND),
+    let_nothing_out: (
+        "services · web · network · security groups · sg-1",
+        "lets nothing out to port 443",
+        "let TCP 443",
+    ),
     lose_service: ("services · job · service", "guestbook-stg-job is not in the cluster", MEND),
     rename_container: ("services · job · containers", "no worker in guestbook-stg-job-template:2", MEND),
     publish_other_port: (
@@ -176,7 +195,7 @@ MISSING: dict[Callable[[Any], None], tuple[str, str, str]] = {
     ),
     forbid_pull: ("services · job · roles · may pull", "may not ecr:BatchGetImage on arn:aws:ecr", MEND),
     forbid_release: ("permissions", "may not dynamodb:", MEND),
-    lose_ledger: ("ledger", "there is no table guestbook-stg-releases", "inv infra.apply"),
+    lose_ledger: ("ledger", "there is no table guestbook-stg-releases", MEND),
     lose_cluster: ("cluster", "guestbook-gone is not there", MEND),
     lose_contract: ("contract", "Terraform has not published", MEND),
     sign_in_elsewhere: ("account", "environment stg is account 111111111111", "sign in to 111111111111"),
@@ -203,6 +222,7 @@ DENIED = {
     ("iam", "simulate_principal_policy"): "roles · may",
     ("ec2", "describe_subnets"): "network",
     ("ec2", "describe_route_tables"): "network",
+    ("ec2", "describe_security_groups"): "network",
     ("logs", "describe_log_groups"): "log groups",
     ("elbv2", "describe_target_groups"): "target groups",
     ("ssm", "get_parameters"): "secrets",

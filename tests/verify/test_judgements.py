@@ -87,6 +87,20 @@ def test_a_subnet_s_own_route_table_counts_before_the_main_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "state"),
+    [
+        ({"IpProtocol": "-1"}, "OK"),
+        ({"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}, "OK"),
+        ({"IpProtocol": "tcp", "FromPort": 0, "ToPort": 65535}, "OK"),
+        ({"IpProtocol": "udp", "FromPort": 0, "ToPort": 65535}, "MISSING"),
+        ({"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}, "MISSING"),
+    ],
+)
+def test_what_a_security_group_lets_out(rule: dict[str, Any], state: str) -> None:
+    assert network.leaves({"GroupId": "sg-1", "IpPermissionsEgress": [rule]}).state == state
+
+
+@pytest.mark.parametrize(
     ("value_from", "names"),
     [
         ("db", ("db",)),
