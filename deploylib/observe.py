@@ -150,6 +150,27 @@ def _unfinished(entry: ledger.Entry) -> str:
     return f"release {entry.number}, begun at {entry.started_at}{who}, was left {entry.phase or 'without an end'}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a release is planned on, without its images."""
+
+    live: Live
+    past: Past
+    schedules: tuple[LiveSchedule, ...]
+    limits: Mapping[str, Limit]
+
+
+def ground(account: Account, environment: Environment, contract: Contract, *, dirty: bool = False) -> Ground:
+    """Return what a release whose images are known is planned on, as it is now."""
+    found = live(account, contract)
+    return Ground(
+        live=with_settings(account, found),
+        past=past(account, contract, dirty=dirty),
+        schedules=schedules.observe(account, contract),
+        limits=limits(account, environment, found),
+    )
+
+
 def limits(account: Account, environment: Environment, live: Live) -> dict[str, Limit]:
     """Return how long the rollout of each service may take, by key: as configured, else computed."""
     groups = patience.observe(account, [one.description for one in live.services])

@@ -7,7 +7,6 @@ back leads to the newest that completed; else to the one before it, also when wh
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from deploylib.errors import ConfigError, ContractError, RefusedError
 from deploylib.images.planning import ImagePlan
 from deploylib.images.recipe import BASE
 from deploylib.plan import Plan, ServicePlan, refuse_other_way
-from deploylib.release.model import Release, short
+from deploylib.release.model import Release, name_of, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from deploylib.clock import Clock
     from deploylib.config import Environment
     from deploylib.ledger import Entry
+    from deploylib.observe import Past
     from deploylib.patience import Limit
     from deploylib.plan import Live, LiveService
 
@@ -51,10 +51,7 @@ def propose_rollback(
         raise ContractError(f"{environment.name} has no ledger, so nobody knows what completed", hint="inv infra.apply")
     live, past = observe.live(account, contract), observe.past(account, contract)
     refuse_other_way(environment, live)
-    entries = ledger.entries(account.dynamodb, contract.ledger, limit=LOOK_BACK)
-    target = choose(entries, live, to=parse(to), environment=environment.name, reverts=bool(past.abandoned))
-    if not over_irreversible:
-        refuse_irreversible(entries, target, environment.name)
+    target = _target(environment, account, live, past, to=parse(to), over_irreversible=over_irreversible)
     found = observe.definitions(account.ecs, tuple(target.services.values()))
     refuse_inactive(target, found, environment.name)
     services = plan_return(live, target, found, observe.limits(account, environment, live))
@@ -63,7 +60,7 @@ def propose_rollback(
         contract=contract,
         commit=target.commit,
         dirty=target.dirty,
-        release=f"{_timestamp(clock)}-{target.commit[:7]}",
+        release=name_of(target.commit, clock),
         images=images_of(target),
         migration=None,
         services=services,
@@ -84,6 +81,17 @@ def propose_rollback(
         unfinished=past.abandoned,
         stops=past.holder is not None,
     )
+
+
+def _target(
+    environment: Environment, account: Account, live: Live, past: Past, *, to: int, over_irreversible: bool
+) -> Entry:
+    """Return the release to go back to; refuse the way over a migration that cannot be undone."""
+    entries = ledger.entries(account.dynamodb, live.contract.ledger, limit=LOOK_BACK)
+    target = choose(entries, live, to=to, environment=environment.name, reverts=bool(past.abandoned))
+    if not over_irreversible:
+        refuse_irreversible(entries, target, environment.name)
+    return target
 
 
 def parse(to: str) -> int:
@@ -214,7 +222,3 @@ def _left_out(live: Live, target: Entry) -> Iterable[str]:
     for one in live.services:
         if one.key not in target.services:
             yield f"{one.key} was not there in release {target.number}: it stays as it is"
-
-
-def _timestamp(clock: Clock) -> str:
-    return dt.datetime.fromtimestamp(clock.time(), tz=dt.UTC).strftime("%Y%m%dT%H%M%SZ")

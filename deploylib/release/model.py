@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,12 @@ def refuse_stale(release: Release, *, fresh_seconds: float = FRESH_SECONDS) -> N
                 f"{one.key} runs {short(now)} by now; the plan was made on {short(one.based_on)}",
                 hint="somebody else released in between: look at the new plan and deploy again",
             )
+
+
+def name_of(commit: str, clock: Clock) -> str:
+    """Return what the revisions of a release of *commit* are tagged with: when, and what."""
+    now = dt.datetime.fromtimestamp(clock.time(), tz=dt.UTC)
+    return f"{now:%Y%m%dT%H%M%SZ}-{commit[:7]}"
 
 
 def short(arn: str) -> str:

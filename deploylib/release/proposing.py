@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
-from deploylib import aws, checkout, config, observe, schedules, verify
+from deploylib import aws, checkout, config, observe, verify
 from deploylib.errors import ConfigError
 from deploylib.images import planning, promotion
 from deploylib.plan import Beside, Origin, image_references, plan_release, plan_restart
-from deploylib.release.model import Release
+from deploylib.release.model import Release, name_of
 from deploylib.schedules import plan_schedules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from deploylib.aws import Account
     from deploylib.checkout import Checkout
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
     from deploylib.config import Environment
     from deploylib.images.planning import ImagePlan
     from deploylib.observe import Past
+    from deploylib.patience import Limit
     from deploylib.plan import Live, Plan
+    from deploylib.schedules import LiveSchedule
 
 TRAILER, IRREVERSIBLE = "Migration", "irreversible"
 
@@ -55,24 +56,14 @@ def propose(
         )
     observed_at = clock.monotonic()
     observed = observe.everything(account, environment, commit)
-    images = planning.plan_images(observed.recipes, observed.present)
-    beside = Beside(
-        limits=observed.limits,
-        unfinished=observed.past.resumable,
-        irreversible=irreversible or _said_irreversible(environment, observed.past),
-    )
-    plan = plan_release(
-        environment,
-        observed.live,
-        images,
+    wanted = _Wanted(
+        images=planning.plan_images(observed.recipes, observed.present),
         commit=commit.commit,
         dirty=bool(commit.dirty),
-        release=f"{_timestamp(clock)}-{commit.commit[:7]}",
-        recorded=observed.past.recorded,
-        beside=beside,
+        release=name_of(commit.commit, clock),
+        irreversible=irreversible or _said_irreversible(environment, observed.past),
     )
-    references = image_references(plan.contract, images)
-    plan = replace(plan, schedules=plan_schedules(plan.contract, observed.schedules, references))
+    plan = _planned(environment, observed, wanted)
     return Release(
         plan=_verified(account, environment, observed.live, plan, observed.notices),
         environment=environment,
@@ -85,6 +76,48 @@ def propose(
         unfinished=observed.past.abandoned,
         anew=_anew,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What is to be released: the images of *commit*, built here, or from the release that is their *origin*."""
+
+    images: tuple[ImagePlan, ...]
+    commit: str
+    release: str
+    dirty: bool = False
+    irreversible: bool = False
+    origin: Origin | None = None
+
+
+class _Seen(Protocol):
+    """What every release is planned on, however its images come about."""
+
+    @property
+    def live(self) -> Live: ...  # as in `observe.Observed`
+    @property
+    def past(self) -> Past: ...
+    @property
+    def schedules(self) -> tuple[LiveSchedule, ...]: ...
+    @property
+    def limits(self) -> Mapping[str, Limit]: ...
+
+
+def _planned(environment: Environment, seen: _Seen, wanted: _Wanted) -> Plan:
+    """Return the plan that releases what is *wanted* on what was *seen*: services first, then what starts by itself."""
+    plan = plan_release(
+        environment,
+        seen.live,
+        wanted.images,
+        commit=wanted.commit,
+        dirty=wanted.dirty,
+        release=wanted.release,
+        recorded=seen.past.recorded,
+        origin=wanted.origin,
+        beside=Beside(limits=seen.limits, unfinished=seen.past.resumable, irreversible=wanted.irreversible),
+    )
+    references = image_references(plan.contract, wanted.images)
+    return replace(plan, schedules=plan_schedules(plan.contract, seen.schedules, references))
 
 
 def _said_irreversible(environment: Environment, past: Past) -> bool:
@@ -106,34 +139,17 @@ def _offered(
     observed_at = clock.monotonic()
     found = observe.offered(source, target, number=number)
     (account, environment), entry = target, found.promotion.entry
-    beside = Beside(
-        limits=found.limits, unfinished=found.past.resumable, irreversible=irreversible or entry.irreversible
-    )
-    plan = plan_release(
-        environment,
-        found.live,
-        found.promotion.plans,
+    wanted = _Wanted(
+        images=found.promotion.plans,
         commit=entry.commit,
-        dirty=False,
-        release=f"{_timestamp(clock)}-{entry.commit[:7]}",
-        recorded=found.past.recorded,
+        release=name_of(entry.commit, clock),
+        irreversible=irreversible or entry.irreversible,
         origin=Origin(environment=found.promotion.source.name, release=entry.number),
-        beside=beside,
     )
-    references = image_references(plan.contract, found.promotion.plans)
-    plan = replace(plan, schedules=plan_schedules(plan.contract, found.schedules, references))
-    elsewhere = (
-        f"HEAD is {commit.commit[:12]}, but what is released is {entry.commit[:12]}, "
-        f"of release {entry.number} in {found.promotion.source.name}"
-    )
+    plan = _planned(environment, found, wanted)
+    notices = (*found.past.notices, *_elsewhere(commit, wanted))
     return Release(
-        plan=_verified(
-            account,
-            environment,
-            found.live,
-            plan,
-            (*found.past.notices, *([elsewhere] if commit.commit != entry.commit else [])),
-        ),
+        plan=_verified(account, environment, found.live, plan, notices),
         environment=environment,
         account=account,
         clock=clock,
@@ -146,6 +162,15 @@ def _offered(
     )
 
 
+def _elsewhere(commit: Checkout, wanted: _Wanted) -> Iterator[str]:
+    """Say that what is checked out is not what is released."""
+    if wanted.origin and commit.commit != wanted.commit:
+        yield (
+            f"HEAD is {commit.commit[:12]}, but what is released is {wanted.commit[:12]}, "
+            f"of release {wanted.origin.release} in {wanted.origin.environment}"
+        )
+
+
 def _verified(account: Account, environment: Environment, live: Live, plan: Plan, known: tuple[str, ...]) -> Plan:
     """Return *plan* with all notices; raise `RefusedError` when what moves could not succeed, before it is built."""
     checks = verify.quick(account, environment, live) if plan.moving else ()
@@ -155,31 +180,21 @@ def _verified(account: Account, environment: Environment, live: Live, plan: Plan
 
 def _anew(release: Release, digests: Mapping[str, str]) -> Release:
     """Return *release* on what is live by now: the same images, which are in the registry, somebody else's services."""
-    observed_at = release.clock.monotonic()
-    contract = release.plan.contract
-    past = observe.past(release.account, contract, dirty=release.plan.dirty)
-    live = observe.with_settings(release.account, observe.live(release.account, contract))
-    images = tuple(_made(one, digests) for one in release.plan.images)
-    beside = Beside(
-        limits=observe.limits(release.account, release.environment, live), irreversible=release.plan.irreversible
+    observed_at, plan = release.clock.monotonic(), release.plan
+    seen = observe.ground(release.account, release.environment, plan.contract, dirty=plan.dirty)
+    wanted = _Wanted(
+        images=tuple(_made(one, digests) for one in plan.images),
+        commit=plan.commit,
+        release=plan.release,
+        dirty=plan.dirty,
+        irreversible=plan.irreversible,
+        origin=plan.origin,
     )
-    plan = plan_release(
-        release.environment,
-        live,
-        images,
-        commit=release.plan.commit,
-        dirty=release.plan.dirty,
-        release=release.plan.release,
-        recorded=past.recorded,
-        origin=release.plan.origin,
-        beside=beside,
-    )
-    planned = plan_schedules(contract, schedules.observe(release.account, contract), image_references(contract, images))
     return replace(
         release,
-        plan=replace(plan, schedules=planned),
+        plan=_planned(release.environment, seen, wanted),
         observed_at=observed_at,
-        last=past.recent.completed,
+        last=seen.past.recent.completed,
         anew=None,
     )
 
@@ -202,7 +217,3 @@ def propose_restart(
     live = observe.with_settings(account, observe.live(account, observe.contract(account, environment)))
     plan = plan_restart(environment, live, chosen, every=every, limits=observe.limits(account, environment, live))
     return Release(plan=plan, environment=environment, account=account, clock=clock, observed_at=observed_at, by=by)
-
-
-def _timestamp(clock: Clock) -> str:
-    return dt.datetime.fromtimestamp(clock.time(), tz=dt.UTC).strftime("%Y%m%dT%H%M%SZ")
