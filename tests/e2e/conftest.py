@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e import answering as answers
 from tests.e2e.project import Project, copy_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.e2e.answering import Answering
 
 SECONDS = 900
 
@@ -35,3 +38,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield project
     finally:
         project.inv("local.down")
+
+
+@pytest.fixture
+def answering() -> Iterator[Answering]:
+    """An account of moto's, with nothing in it."""
+    with answers.serving() as there:
+        yield there

@@ -8,46 +8,31 @@ our AppSpec for that group.
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-import types
-import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
-from deploylib import process
-from deploylib.aws import Account
 from deploylib.bluegreen import appspec, deployments
 from deploylib.contract import CodeDeploy, LoadBalancer, ServiceContract
 from deploylib.errors import AwsError
-from deploylib.toolchain import machine, provider_mirror, terraform
-from tests.e2e.project import ROOT
+from tests.e2e.answering import REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from tests.e2e.answering import Answering
 
 pytestmark = pytest.mark.e2e
 
-NAME, REGION = "shop-stg-web", "ap-northeast-1"
+NAME = "shop-stg-web"
 CODE = """
-provider "aws" {
-  region                      = "ap-northeast-1"
-  access_key                  = "x"
-  secret_key                  = "x"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-}
-
 variable "cluster" { type = string }
 variable "listener" { type = string }
 
 module "blue_green" {
-  source = "./blue_green"
+  source = "./modules/blue_green"
 
   name                     = "shop-stg-web"
   cluster_arn              = var.cluster
@@ -64,33 +49,9 @@ output "deployment_group" { value = module.blue_green.deployment_group }
 """
 
 
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Yield the address of an AWS that only answers: moto, in this process."""
-    monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
-    # Nothing here comes from a browser, so that one package less is installed.
-    monkeypatch.setitem(sys.modules, "flask_cors", types.SimpleNamespace(CORS=lambda _: None))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from moto.server import ThreadedMotoServer  # noqa: PLC0415  # only here, and only with the line above
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    for name, value in {"ENDPOINT_URL": address, "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    yield address
-    server.stop()
-
-
-def client(service: str) -> Any:
-    make: Any = boto3.client  # the name is data here
-    return make(service, region_name=REGION)
-
-
-def surroundings() -> dict[str, str]:
+def surroundings(answering: Answering) -> dict[str, str]:
     """Make what the service stands on, and the service; return the variables of Terraform."""
-    ec2, balancing, ecs = client("ec2"), client("elbv2"), client("ecs")
+    ec2, balancing, ecs = (answering.client(one) for one in ("ec2", "elbv2", "ecs"))
     network = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
         ec2.create_subnet(VpcId=network, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{z}")["Subnet"][
@@ -120,36 +81,19 @@ def surroundings() -> dict[str, str]:
     return {"cluster": cluster, "listener": listener["Listeners"][0]["ListenerArn"]}
 
 
-def run(folder: Path, variables: Mapping[str, str], *words: str) -> str:
-    program = terraform.find(ROOT)
-    known = provider_mirror.environment(ROOT, machine.this(), program)
-    own = {f"TF_VAR_{name}": value for name, value in variables.items()}
-    address = client("sts").meta.endpoint_url
-    done = process.run(
-        [program.program, *words, "-no-color"], cwd=folder, env={**known, **own, "AWS_ENDPOINT_URL": address}, ok=(0, 2)
-    )
-    return f"{done.returncode}" if "-detailed-exitcode" in words else done.stdout
-
-
-def test_codedeploy_takes_our_deployment_in_terraforms_group(endpoint: str, tmp_path: Path) -> None:
-    assert endpoint
-    shutil.copytree(ROOT / "terraform/modules/blue_green", tmp_path / "blue_green")
-    (tmp_path / "main.tf").write_text(CODE, encoding="utf-8")
-    variables = surroundings()
-    run(tmp_path, variables, "init", "-input=false")
-    run(tmp_path, variables, "apply", "-auto-approve", "-input=false")
-    assert run(tmp_path, variables, "plan", "-detailed-exitcode", "-input=false") == "0"
-    made = {key: one["value"] for key, one in json.loads(run(tmp_path, variables, "output", "-json")).items()}
-    group = client("codedeploy").get_deployment_group(
+def test_codedeploy_takes_our_deployment_in_terraforms_group(answering: Answering, tmp_path: Path) -> None:
+    variables = surroundings(answering)
+    made = answering.apply(tmp_path, CODE, "blue_green", variables=variables)
+    group = answering.client("codedeploy").get_deployment_group(
         applicationName=made["application"], deploymentGroupName=made["deployment_group"]
     )["deploymentGroupInfo"]
     assert group["ecsServices"] == [{"serviceName": NAME, "clusterName": "shop-stg"}]
-    deployed(made, variables["cluster"])
+    deployed(answering, made, variables["cluster"])
 
 
-def deployed(made: Mapping[str, str], cluster: str) -> None:
+def deployed(answering: Answering, made: Mapping[str, str], cluster: str) -> None:
     """Make a deployment as a release does, and look at what CodeDeploy has of it."""
-    account = Account(boto3.Session(region_name=REGION), environment="stg")
+    account = answering.account("stg")
     service = ServiceContract(
         name=NAME,
         family=NAME,
@@ -161,7 +105,7 @@ def deployed(made: Mapping[str, str], cluster: str) -> None:
         load_balancer=LoadBalancer(container="app", port=80, target_groups=("blue", "green"), listener=""),
         codedeploy=CodeDeploy(application=made["application"], deployment_group=made["deployment_group"]),
     )
-    revision = client("ecs").register_task_definition(
+    revision = answering.client("ecs").register_task_definition(
         family=NAME, containerDefinitions=[{"name": "app", "image": "app:2", "memory": 64}]
     )["taskDefinition"]["taskDefinitionArn"]
     move = deployments.Move(key="web", cluster=cluster, service=service, revision=revision, previous=f"{NAME}:1")
