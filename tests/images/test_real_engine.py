@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
-PYTHON = Path(__file__).resolve().parents[2] / ".tools/emulator/bin/python"
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".tools/emulator/bin/python"
 READY_SECONDS = 20
 GONE_SECONDS = 10
 PROFILE = """\
@@ -74,13 +75,13 @@ class Registry:
         return f"localhost:{self.port}/shop"
 
     def start(self) -> None:
-        """Start a plain emulator, wait until it answers, and make the repository."""
+        """Start an emulator, wait until it answers, and make the repository."""
         assert PYTHON.exists(), "the emulator is not installed: make setup"
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYTHON"))}
-        mine = {"GATEWAY_PORT": str(self.port), "MINISTACK_ACCOUNT_ID": "111111111111", "HOME": str(self.home)}
-        mine |= {"MINISTACK_HOSTNAME": f"images-{self.port}", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
+        mine = {"LOCALAWS_PORT": str(self.port), "LOCALAWS_INSTANCE": f"images-{self.port}", "PYTHONPATH": str(ROOT)}
+        mine |= {"LOCALAWS_ACCOUNT_ID": "111111111111", "LOCALAWS_REGION": "ap-northeast-1", "HOME": str(self.home)}
         self.emulator = subprocess.Popen(
-            [str(PYTHON), "-m", "ministack"],
+            [str(PYTHON), "-m", "deploylib.localaws.extension"],
             cwd=self.home,
             env={**kept, **mine},
             stdin=subprocess.DEVNULL,
@@ -446,7 +447,7 @@ def test_a_parent_is_fetched_with_the_log_in_of_its_registry(hub: Registry, tmp_
 
 
 def test_the_doctor_finds_this_machine_in_order() -> None:
-    rows = doctor.examine(doctor.Place(root=Path(__file__).resolve().parents[2]))
+    rows = doctor.examine(doctor.Place(root=ROOT))
     assert not [row for row in rows if row.state == "MISSING"]
     assert {row.what for row in rows if row.state == "OK"} >= {"git", "container engine", "builder", "Terraform"}
 
