@@ -76,6 +76,17 @@ class CodeDeploy:
             "of termination wait": self.termination_wait_minutes,
         }
 
+    @property
+    def course(self) -> tuple[str, ...]:
+        """What CodeDeploy does on its way to a new revision, in words."""
+        ready, shift, kept = self.ready_wait_minutes, self.shift_minutes, self.termination_wait_minutes
+        return (
+            *([f"calls hooks at {', '.join(self.hooks)}"] if self.hooks else []),
+            *([f"waits up to {ready:g} min for inv continue"] if ready else []),
+            f"moves the traffic in {shift:g} min" if shift else "moves all traffic at once",
+            *([f"keeps the original tasks for {kept:g} min"] if kept else []),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledTask:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from deploylib import aws, events, lease, ledger, observe, patience, standing, starters, stopped, taskdef
+from deploylib.bluegreen import continuing
 from deploylib.errors import AwsError, ConfigError, ContractError, RefusedError
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class ServiceStatus:
 
     `state`: steady, rolling out, failed, `no release` (never released into), or `at zero`; `message` is what ECS says
     of it. It runs this `since` then (ISO 8601, UTC), `age_seconds` ago. `drift` says why this is not what the last
-    completed release left; `waits` are the values of Terraform's `template` that the next deploy brings.
+    completed release left; `waits` are the values of Terraform's `template` that the next deploy brings. `strategy` is
+    how it moves; `held` says what happens next once a person lets its deployment go on (inv continue).
     """
 
     service: str
@@ -97,6 +99,7 @@ class ServiceStatus:
     template: str
     waits: tuple[str, ...]
     strategy: Strategy = "rolling"
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +159,14 @@ class Seen:
     entries: tuple[Entry, ...]
     recent: ledger.Recent
     lock: Holder | None
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 def look(account: Account, environment: Environment, *, clock: Clock = time) -> Status:
     """Observe, and return how *environment* is; raise `RefusedError` in the wrong account.
 
     Beside what `observe.live` reads: one call for the ledger, the lock, a hundred tasks (two), each target group and
-    each scheduled task.
+    each scheduled task; two for a rollout that may wait for a person.
     """
     return told(environment, observed(account, environment), now=clock.time())
 
@@ -181,6 +185,8 @@ def observed(account: Account, environment: Environment) -> Seen:
         live = observe.live(account, contract)
         balanced = [one for one in live.services if patience.groups_of(one.description)]
         targets = {one.key: pool.submit(_targets, account, one) for one in balanced}
+        moving = [one for one in live.services if one.primary.get("rolloutState") == "IN_PROGRESS"]
+        held = {one.key: pool.submit(_held, account, contract.cluster, one) for one in moving}
         entries, recent = past.result()
         return Seen(
             live=live,
@@ -190,6 +196,7 @@ def observed(account: Account, environment: Environment) -> Seen:
             entries=entries,
             recent=recent,
             lock=locked.result() if locked else None,
+            held={key: one.result() for key, one in held.items()},
         )
 
 
@@ -300,6 +307,16 @@ def _targets(account: Account, live: LiveService) -> Targets:
     return Targets(healthy=states.count("healthy"), total=len(states) - states.count("draining"), sick=sick)
 
 
+def _held(account: Account, cluster: str, live: LiveService) -> str:
+    """Return what a person holds up of *live*'s rollout; that we may not ask is no failure."""
+    try:
+        return "; ".join(one.what for one in continuing.of(account, cluster, live))
+    except AwsError as error:
+        if error.code not in NOT_TOLD:
+            raise
+        return ""
+
+
 def _sick(described: Mapping[str, Any]) -> events.SickTarget:
     target, health = described["Target"], described["TargetHealth"]
     return events.SickTarget(
@@ -336,6 +353,7 @@ def _service(live: LiveService, seen: Seen, now: float) -> ServiceStatus:
         template=known.template,
         waits=known.waits if known.released else (),
         strategy=live.strategy,
+        held=seen.held.get(live.key, ""),
     )
 
 
@@ -430,6 +448,7 @@ def _moved(revision: str, wanted: str | None, previous: str) -> str:
 def _hints(status: Status) -> Iterator[str]:
     """Yield the next commands, best first; what is under way is waited for."""
     name = status.environment
+    yield from (f"inv continue --env {name} --service {one.service}" for one in status.services if one.held)
     yield from (one.hint for one in status.unfinished if one.hint)
     drifts = any([*(one.drift for one in status.services), *(one.drift for one in status.schedules)])
     left = any(one.phase in MOVED and not one.under_way for one in status.unfinished)

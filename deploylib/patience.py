@@ -56,9 +56,10 @@ class TargetGroup:
 class _Part:
     seconds: float
     what: str
+    in_minutes: bool = False
 
     def __str__(self) -> str:
-        return f"{self.seconds:g} s {self.what}"
+        return f"{self.seconds / 60:g} min {self.what}" if self.in_minutes else f"{self.seconds:g} s {self.what}"
 
 
 def observe(account: Account, descriptions: Iterable[Mapping[str, Any]]) -> dict[str, TargetGroup]:
@@ -119,12 +120,12 @@ def limit(
     beside = _waits({**(waits or {}), "of pauses": strategies.pause_minutes(description)})
     return Limit(
         seconds=seconds + sum(one.seconds for one in beside),
-        why=(*many, *map(str, (*start, *stop)), *map(str, bake), bound, *(f"and {one}" for one in beside)),
+        why=(*many, *map(str, (*start, *stop)), *map(str, bake), bound, *(f"plus {one}" for one in beside)),
     )
 
 
 def _waits(minutes: Mapping[str, float]) -> tuple[_Part, ...]:
-    return tuple(_Part(seconds=each * 60, what=what) for what, each in minutes.items() if each)
+    return tuple(_Part(seconds=each * 60, what=what, in_minutes=True) for what, each in minutes.items() if each)
 
 
 def _bound(seconds: float) -> str:
@@ -165,7 +166,8 @@ def _until_healthy(container: Mapping[str, Any]) -> float:
 
 
 def _bake(description: Mapping[str, Any]) -> tuple[_Part, ...]:
-    return tuple(_Part(seconds=minutes * 60, what=what) for minutes, what in strategies.waiting_minutes(description))
+    waited = strategies.waiting_minutes(description)
+    return tuple(_Part(seconds=minutes * 60, what=what, in_minutes=True) for minutes, what in waited)
 
 
 def _waves(description: Mapping[str, Any], count: int) -> int:

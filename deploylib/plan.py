@@ -67,6 +67,13 @@ class LiveService:
         return strategies.of(self.description)
 
     @property
+    def course(self) -> tuple[str, ...]:
+        """What happens on its way there, in words: waits, steps of the traffic; nothing where it rolls."""
+        if self.strategy == "codedeploy" and self.contract.codedeploy:
+            return self.contract.codedeploy.course
+        return strategies.course(self.description)
+
+    @property
     def returns_to(self) -> str:
         """The revision to go back to when a release fails: the last one that completed; nothing when none did.
 
@@ -112,7 +119,8 @@ class ServicePlan:
     `unchanged`: it runs. `desired_count` is sent by the first release too, and where a service at zero is to start.
     `based_on` is the revision that was live when the plan was made, `returns_to` the one to go back to. An update with
     a *revision* takes that one, which a release that did not get to its end has registered. It moves *after* these
-    services; *limit* is how long that may take, and why; *strategy* is the live service's.
+    services; *limit* is how long that may take, and why; *strategy* is the live service's, *course* what happens on
+    the way, in words.
     """
 
     key: str
@@ -134,6 +142,7 @@ class ServicePlan:
     after: tuple[str, ...] = ()
     limit: Limit | None = None
     strategy: Strategy = "rolling"
+    course: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +338,7 @@ def _restart(live: LiveService, *, asked: bool, others: bool) -> ServicePlan:
         desired=live.desired,
         running=live.running,
         strategy=live.strategy,
+        course=live.course,
     )
 
 
@@ -440,6 +450,7 @@ def _plan_service(
         desired=live.desired,
         running=live.running,
         strategy=live.strategy,
+        course=live.course,
     )
 
 

@@ -45,7 +45,7 @@ def steered(description: Description) -> Description:
     """Return *description* with deployments where it has task sets, and the revision that is steered to.
 
     That is the newest one which is not being deleted (DRAINING). Its deployment bears, as `externalId`, the id that
-    CodeDeploy knows it by.
+    CodeDeploy knows it by. The target group is that of the task set that takes the traffic.
     """
     if not by_codedeploy(description):
         return description
@@ -54,7 +54,10 @@ def steered(description: Description) -> Description:
     if not kept:
         return {**description, "deployments": []}
     deployments = [_deployment(one, newest=one is kept[0], alone=len(kept) == 1) for one in kept]
-    return {**description, "taskDefinition": kept[0]["taskDefinition"], "deployments": deployments}
+    serving = next((one for one in kept if one["status"] == "PRIMARY"), kept[0])
+    balancers = serving.get("loadBalancers") or description.get("loadBalancers", [])
+    revision = kept[0]["taskDefinition"]
+    return {**description, "taskDefinition": revision, "deployments": deployments, "loadBalancers": balancers}
 
 
 def _deployment(task_set: Description, *, newest: bool, alone: bool) -> dict[str, Any]:
@@ -87,6 +90,36 @@ def waiting_minutes(description: Description) -> tuple[tuple[float, str], ...]:
     if strategy == "canary":
         found.append((float(canary.get("canaryBakeTimeInMinutes") or 0), "of the canary's bake time"))
     return tuple(one for one in found if one[0])
+
+
+def course(description: Description) -> tuple[str, ...]:
+    """Return what ECS does on its way to a new revision, in words; nothing of a service that rolls."""
+    configuration, strategy = description.get("deploymentConfiguration") or {}, of(description)
+    if strategy not in OWN.values():
+        return ()
+    bake, hooks = float(configuration.get("bakeTimeInMinutes") or 0), configuration.get("lifecycleHooks", ())
+    called = [_stages(one) for one in hooks if not pauses(one)]
+    return (
+        *([f"calls hooks at {', '.join(called)}"] if called else []),
+        *(f"waits up to {_pause(one):g} min for inv continue at {_stages(one)}" for one in hooks if pauses(one)),
+        _traffic(configuration, strategy),
+        *([f"keeps the former tasks for {bake:g} min"] if bake else []),
+    )
+
+
+def _traffic(configuration: Mapping[str, Any], strategy: Strategy) -> str:
+    linear, canary = configuration.get("linearConfiguration") or {}, configuration.get("canaryConfiguration") or {}
+    if strategy == "linear":
+        step, minutes = linear.get("stepPercent") or WHOLE, linear.get("stepBakeTimeInMinutes") or 0
+        return f"moves {step:g} % more of the traffic every {minutes:g} min"
+    if strategy == "canary":
+        first, minutes = canary.get("canaryPercent") or WHOLE, canary.get("canaryBakeTimeInMinutes") or 0
+        return f"moves {first:g} % of the traffic first, the rest {minutes:g} min later"
+    return "moves all traffic at once"
+
+
+def _stages(hook: Mapping[str, Any]) -> str:
+    return ", ".join(str(one).lower().replace("_", " ") for one in hook.get("lifecycleStages", ()))
 
 
 def pause_minutes(description: Description) -> float:

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from deploylib.config import Environment
     from deploylib.plan import LiveService
 
-WHAT = {
-    judging.READY: "its new version is on the test listener; traffic moves next",
-    judging.TERMINATION: "all traffic is on the new version; the original tasks go next",
-}
+READY = "its new version is healthy; traffic moves next"
+READY_ON_TEST = "its new version is on the test listener; traffic moves next"
+TERMINATION = "all traffic is on the new version; the original tasks go next"
 AWAITING, PAUSE, PAGE = "AWAITING_ACTION", "PAUSE", 20
 
 
@@ -49,10 +48,7 @@ def look(account: Account, environment: Environment, *, service: str = "") -> tu
     contract = observe.contract(account, environment)
     live = observe.live(account, contract)
     found = tuple(
-        each
-        for one in live.services
-        if service in ("", one.key)
-        for each in (*_by_codedeploy(account, one), *_paused(account, contract.cluster, one))
+        each for one in live.services if service in ("", one.key) for each in of(account, contract.cluster, one)
     )
     if not found:
         which = f" of {service}" if service else ""
@@ -60,6 +56,11 @@ def look(account: Account, environment: Environment, *, service: str = "") -> tu
             f"{environment.name}: no deployment{which} waits for anybody", hint=f"inv status --env {environment.name}"
         )
     return found
+
+
+def of(account: Account, cluster: str, live: LiveService) -> tuple[Waiting, ...]:
+    """Return which deployments of *live* wait for a person."""
+    return (*_by_codedeploy(account, live), *_paused(account, cluster, live))
 
 
 def go_on(account: Account, waiting: Waiting) -> None:
@@ -78,7 +79,13 @@ def _by_codedeploy(account: Account, live: LiveService) -> Iterator[Waiting]:
         return
     for one in deployments.under_way(account, settings):
         if wait := judging.waits_for(one):
-            yield Waiting(service=live.key, deployment=str(one["deploymentId"]), what=WHAT[wait], wait=wait)
+            what = TERMINATION if wait == judging.TERMINATION else _ready(live)
+            yield Waiting(service=live.key, deployment=str(one["deploymentId"]), what=what, wait=wait)
+
+
+def _ready(live: LiveService) -> str:
+    balancer = live.contract.load_balancer
+    return READY_ON_TEST if balancer and balancer.test_listener else READY
 
 
 def _paused(account: Account, cluster: str, live: LiveService) -> Iterator[Waiting]:

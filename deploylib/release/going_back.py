@@ -205,6 +205,7 @@ def _back(
         running=live.running,
         limit=limit,
         strategy=live.strategy,
+        course=live.course,
     )
 
 

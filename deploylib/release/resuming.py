@@ -180,4 +180,5 @@ def onward(environment: Environment, live: LiveService, entry: Entry, limit: Lim
         after=policy.after if policy else (),
         limit=limit,
         strategy=live.strategy,
+        course=live.course,
     )

@@ -73,7 +73,7 @@ class PlannedService:
     """What happens to one service. `desired_count` is set by its first release, and where it starts from zero.
 
     `desired` and `running` are the counts as they are now; `revision` is one that is there already; `strategy` is how
-    the live service moves.
+    the live service moves, `course` what happens on the way, in words.
     """
 
     service: str
@@ -91,6 +91,7 @@ class PlannedService:
     after: tuple[str, ...] = ()
     limit: PlannedLimit | None = None
     strategy: Literal["rolling", "codedeploy", "blue/green", "linear", "canary"] = "rolling"
+    course: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +248,7 @@ def _service(service: ServicePlan) -> PlannedService:
         after=service.after,
         limit=PlannedLimit(seconds=service.limit.seconds, why=service.limit.why) if service.limit else None,
         strategy=service.strategy,
+        course=service.course,
     )
 
 

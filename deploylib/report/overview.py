@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from deploylib import strategies
 from deploylib.report import lines
 from deploylib.report.console import cleaned, elapsed, results, show
 from deploylib.report.tables import table
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from deploylib.overview import ScheduleStatus, ServiceStatus, Status, Tasks, Unfinished
 
 COLUMNS = ("service", "tasks", "health", "commit", "release", "for", "state")
+STRATEGY = "strategy"  # one more, where not every service rolls
 DAY, HOUR, MINUTE = 86400, 3600, 60
 NAMED_PATHS = 3
 SIGNS, SHORTEST = " !→", 20
@@ -37,7 +37,9 @@ def state(status: Status, *, output: str = "text", console: Console | None = Non
     show(Text.assemble((cleaned(status.environment), "bold"), f"  {cleaned(status.url)}".rstrip()), console)
     show(Text(_last(status.completed)), console)
     console.print()
-    table("", COLUMNS, [_row(one) for one in status.services], console=console)
+    several = any(one.strategy != "rolling" for one in status.services)
+    rows = [(*_row(one), *([_strategy(one)] if several else [])) for one in status.services]
+    table("", (*COLUMNS, *([STRATEGY] if several else [])), rows, console=console)
     if status.schedules:
         console.print()
         rows = [_schedule_row(one) for one in status.schedules]
@@ -99,8 +101,12 @@ def _row(service: ServiceStatus) -> tuple[str, ...]:
         service.commit[:SHORT_COMMIT],
         str(service.release or ""),
         age(service.age_seconds) if service.since else "",
-        ", ".join(filter(None, (service.state, strategies.WORDS[service.strategy]))),
+        service.state,
     )
+
+
+def _strategy(service: ServiceStatus) -> str:
+    return "CodeDeploy" if service.strategy == "codedeploy" else service.strategy
 
 
 def _health(service: ServiceStatus) -> str:
@@ -146,6 +152,8 @@ def _told(status: Status) -> Iterator[Text]:
 
 
 def _service_notes(service: ServiceStatus) -> Iterator[Text]:
+    if service.held:
+        yield _warning(f"{service.service}: {service.held} (inv continue)")
     if service.message:
         yield _warning(f"{service.service}: {service.message}")
     if service.drift:

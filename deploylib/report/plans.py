@@ -110,6 +110,7 @@ def _parts(plan: Planned, width: int) -> Iterator[RenderableType]:
     told: set[PlannedLimit | None] = set()
     for one in plan.services:
         yield _rows("", [_service(one)], name_width)
+        yield from _below(_way(one))
         yield from _below(_expected(one, why=one.limit not in told))
         told.add(one.limit)
         yield from (Padding(_difference(each, width - 4), (0, 0, 0, 4)) for each in one.differences)
@@ -201,14 +202,20 @@ def _service(service: PlannedService) -> tuple[Text, ...]:
     )
 
 
+def _way(service: PlannedService) -> str:
+    """Return how a service moves that does not roll, and what happens on the way."""
+    if service.action in ("unchanged", "scale"):
+        return ""
+    return ": ".join(filter(None, (strategies.WORDS[service.strategy], "; ".join(service.course))))
+
+
 def _expected(service: PlannedService, *, why: bool) -> str:
     """Return what to expect of a service that moves: how many tasks, behind whom, how long at most, and *why*."""
     if service.action == "unchanged":
         return ""
     running = "" if service.desired_count is not None else f"{service.running} of {_tasks(service.desired)} running"
     behind = f"after {', '.join(service.after)}" if service.after else ""
-    how = strategies.WORDS[service.strategy]
-    return "; ".join(filter(None, (how, running, behind, _limited(service.limit, why=why) if service.limit else "")))
+    return "; ".join(filter(None, (running, behind, _limited(service.limit, why=why) if service.limit else "")))
 
 
 def _limited(limit: PlannedLimit, *, why: bool) -> str:

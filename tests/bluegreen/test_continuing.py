@@ -46,7 +46,7 @@ def test_the_time_limit_has_room_for_every_wait() -> None:
     limit = proposed(made).plan.services[0].limit
     assert limit
     assert limit.seconds >= 680 * 60
-    assert "and 36000 s until inv continue" in limit.why
+    assert "plus 600 min until inv continue" in limit.why
 
 
 def test_nothing_that_waits_is_refused() -> None:

@@ -96,12 +96,16 @@ class FakeCodeDeploy(FakeClient):
         return group
 
     def bring(self, service: str, revision: str) -> Deployment:
+        """Start a deployment as somebody else does, and wait for its end."""
+        made = self.start(service, revision)
+        self.clock.advance_until(lambda: made.status not in ACTIVE)
+        return made
+
+    def start(self, service: str, revision: str) -> Deployment:
         """Start a deployment as somebody else does."""
         group = next(one for one in self.groups.values() if one.service == service)
         spec = {"Resources": [{"TargetService": {"Properties": {"TaskDefinition": revision}}}]}
-        made = self._make(group, {"appSpecContent": {"content": json.dumps(spec), "sha256": ""}})
-        self.clock.advance_until(lambda: made.status not in ACTIVE)
-        return made
+        return self._make(group, {"appSpecContent": {"content": json.dumps(spec), "sha256": ""}})
 
     @property
     def newest(self) -> Deployment:

@@ -672,6 +672,7 @@ def _describe_task_set(service: TaskSets, deployment: Deployment) -> dict[str, A
         **service.origin(deployment),
         "status": "DRAINING" if draining else deployment.status,
         "taskDefinition": deployment.revision,
+        "loadBalancers": service.balancers_of(deployment),
         "computedDesiredCount": 0 if draining else deployment.desired,
         "runningCount": running(tasks),
         "pendingCount": pending(tasks),

@@ -27,6 +27,11 @@ class TaskSets(Service):
     def group_of(self, deployment: Deployment) -> str:
         return self.groups.get(deployment.id, self.target_group)
 
+    def balancers_of(self, deployment: Deployment) -> list[dict[str, Any]]:
+        """Return what the service says of its load balancer, with the group of one task set."""
+        said = self.attributes.get("loadBalancers") or ()
+        return [{**one, "targetGroupArn": self.group_of(deployment)} for one in said]
+
     def origin(self, deployment: Deployment) -> dict[str, Any]:
         """Return what tells who made a task set: nothing but the first one is ECS's own."""
         maker = self.made_by.get(deployment.id)
