@@ -33,6 +33,7 @@ from botocore.credentials import (
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.utils import JSONFileCache
 
+from deploylib import job_token
 from deploylib.errors import AwsError, ConfigError
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ def choose(environment: Environment, profiles: list[str], variables: Mapping[str
     if account.variables_prefix and _keys(environment, variables):
         return Way(kind="variables", source=f"variables {account.variables_prefix}…", role=role)
     token = account.web_identity
-    if token and variables.get(token.token_variable):
-        return Way(kind="web identity", source=f"the job's token in {token.token_variable}, as {token.role_arn}")
+    if token and (source := job_token.source(token.token_variable, variables)):
+        return Way(kind="web identity", source=f"{source}, as {token.role_arn}")
     if account.profile in profiles and account.profile:
         return Way(kind="profile", source=f"profile {account.profile}", profile=account.profile, role=role)
     if account.profile and not any(variables.get(name) for name in AMBIENT):
@@ -253,7 +254,7 @@ class _Provider(CredentialProvider):
     def _presenting(self, job: WebIdentity) -> AssumeRoleWithWebIdentityCredentialFetcher:
         return AssumeRoleWithWebIdentityCredentialFetcher(
             client_creator=self._client,
-            web_identity_token_loader=lambda: self._variables[job.token_variable],
+            web_identity_token_loader=lambda: job_token.read(job.token_variable, self._variables),
             role_arn=job.role_arn,
             extra_args={"RoleSessionName": session_name("", self._variables)},
         )

@@ -258,6 +258,11 @@ def test_without_the_token_a_developer_s_profile_counts(tmp_path: Path) -> None:
             {"CI_TOKEN": "a"},
             f"the job's token in CI_TOKEN, as {ROLE}",
         ),
+        (
+            {"web_identity": config.WebIdentity(role_arn=ROLE, token_variable="CI_TOKEN")},
+            {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://token", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "a"},
+            f"the job's token from GitHub, as {ROLE}",
+        ),
     ],
 )
 def test_the_way_in_is_said_in_words(
