@@ -114,6 +114,29 @@ def test_the_root_may_do_everything(emulator: Emulator) -> None:
     assert root(emulator, "ecs").list_clusters()["clusterArns"] == []
 
 
+def test_the_token_of_a_job_is_let_in_by_the_trust_policy_that_names_its_subject(emulator: Emulator) -> None:
+    issuer = f"arn:aws:iam::{ACCOUNT}:oidc-provider/gitlab.com"
+    said = {"gitlab.com:aud": "https://gitlab.com", "gitlab.com:sub": "project_path:acme/shop:ref_type:branch:ref:main"}
+    trust = {"Principal": {"Federated": issuer}, "Action": "sts:AssumeRoleWithWebIdentity"}
+    job = Role(emulator, "job", **trust, Condition={"StringEquals": said})
+    sts = root(emulator, "sts")
+    asked = {"RoleArn": job.arn, "RoleSessionName": "tests"}
+    of = {"aud": said["gitlab.com:aud"], "sub": said["gitlab.com:sub"]}
+    found = sts.assume_role_with_web_identity(**asked, WebIdentityToken=token(**of))
+    assert found["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/job/tests"
+    for other in ({"sub": "project_path:acme/shop:ref_type:branch:ref:other"}, {"aud": "https://elsewhere"}):
+        refused(sts.assume_role_with_web_identity, **asked, WebIdentityToken=token(**of | other))
+    refused(sts.assume_role_with_web_identity, **asked, WebIdentityToken="no token of anybody")
+    refused(sts.assume_role, **asked)
+
+
+def token(**claims: str) -> str:
+    """Return a token of GitLab's, without a signature that anybody could check."""
+    parts = ({"alg": "none"}, {"iss": "https://gitlab.com", **claims})
+    coded = (base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts)
+    return ".".join((*coded, ""))
+
+
 def test_a_revision_needs_the_right_to_tag_and_to_pass_its_roles_to_tasks(emulator: Emulator) -> None:
     passed = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
     created = {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}}
