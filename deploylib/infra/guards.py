@@ -6,14 +6,17 @@ import shlex
 from typing import TYPE_CHECKING
 
 from deploylib.errors import RefusedError
+from deploylib.infra.changes import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from deploylib.config import Environment
     from deploylib.infra.changes import Change, Changes
 
 FLAG = "--allow-destroy"
+SERVICE = "aws_ecs_service"
+THE_WAY = "make a second service beside it: docs/releases.md#from-rolling-to-codedeploy-and-back"
 
 
 def check_dangers(
@@ -22,10 +25,14 @@ def check_dangers(
     """Raise `RefusedError` when *changes* take away what holds data, serves or is used, and it is not *allowed*.
 
     *allowed* are addresses of objects, or of modules for everything in them. A whole environment that is *destroying*
-    needs them only when it is protected: otherwise the command itself is enough asking.
+    needs them only when it is protected: otherwise the command itself is enough asking. A service that would be made
+    anew for another deployment controller is refused whatever is allowed: ECS has no room for both by one name.
     """
     if destroying and not environment.protected:
         return
+    if switched := list(_switched(changes)):
+        lines = (f"  {old} goes, and {new} by the same name comes, under another controller" for old, new in switched)
+        raise RefusedError("\n".join([f"{environment.name}: the plan is refused", *lines]), hint=THE_WAY)
     refused = [one for one in changes.changes if one.dangers and not _is_allowed(one.address, allowed)]
     if refused:
         flags = " ".join(f"{FLAG} {shlex.quote(one.address)}" for one in refused)
@@ -33,6 +40,14 @@ def check_dangers(
             "\n".join([f"{environment.name}: the plan is refused", *map(_line, refused)]),
             hint=f"if that is meant, add to the same command: {flags}",
         )
+
+
+def _switched(changes: Changes) -> Iterator[tuple[str, str]]:
+    """Yield the addresses of each service that goes while its module makes another one: the controller changes."""
+    services = [one for one in changes.changes if one.type == SERVICE and one.module]
+    made = {one.module: one.address for one in services if one.action == Action.CREATE}
+    gone = [one for one in services if one.action == Action.DELETE and one.module in made]
+    yield from ((one.address, made[one.module]) for one in gone)
 
 
 def _is_allowed(address: str, allowed: Sequence[str]) -> bool:

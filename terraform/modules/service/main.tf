@@ -171,6 +171,12 @@ resource "aws_ecs_service" "this" {
   }
 }
 
+# It was one without `count` once: a service of then is not made anew.
+moved {
+  from = aws_ecs_service.this
+  to   = aws_ecs_service.this[0]
+}
+
 # The same under CodeDeploy, which swaps the target groups and refuses to everybody else what a task set says. Who is in charge cannot be
 # changed in place, and `lifecycle` takes no variables: hence two resources.
 resource "aws_ecs_service" "switched" {
