@@ -6,7 +6,7 @@ from invoke import Context, task
 
 from deploylib.command import command
 from deploylib.tasks.options import CONFIRM, ENV, OUTPUT
-from deploylib.tasks.place import root
+from deploylib.tasks.place import load
 
 
 @task(
@@ -30,10 +30,10 @@ def prune(
     output: str = "text",
 ) -> None:
     """Deregister old revisions that nothing can need."""
-    from deploylib import aws, config, report
+    from deploylib import aws, report
     from deploylib.retention import revisions
 
-    environment = config.load(root(c), env)
+    environment = load(c, env)
     account = aws.signed_in(environment)
     with report.waiting(f"Looking at {environment.name}"):
         found = revisions.propose(account, environment, keep=keep)

@@ -161,7 +161,7 @@ def test_a_replaced_deployment_can_stay_listed_as_inactive() -> None:
     assert former not in deployments(made)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     desired=st.integers(0, 12),
     minimum=st.sampled_from([0, 50, 100]),
@@ -680,7 +680,7 @@ def test_every_duration_can_be_chosen() -> None:
     assert made.clock.monotonic() - started < 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(wait=st.floats(0, 5000), proving=st.floats(0.1, 30))
 def test_no_fraction_of_a_second_keeps_a_rollout_from_its_end(*, wait: float, proving: float) -> None:
     made = world(one("job", balanced=False, checked=False))

@@ -106,7 +106,7 @@ HAPPENINGS = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     happens=st.lists(st.tuples(st.floats(0.1, 70), HAPPENINGS), max_size=4),
     behaviour=st.sampled_from(list(ENDS)),
