@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deploylib import strategies
 from deploylib.verify.check import Check, missing, ok, together, warning
 
 if TYPE_CHECKING:
@@ -96,10 +97,26 @@ def service(description: Description, mend: str) -> Check:
     if description.get("status") != "ACTIVE":
         return missing(what, f"{description.get('serviceName')} is {description.get('status')}", mend)
     controller = (description.get("deploymentController") or {}).get("type", ROLLING)
-    if controller != ROLLING:
-        return missing(what, f"{controller} makes its deployments, and this tool rolling ones", mend)
+    if controller not in (ROLLING, strategies.CODE_DEPLOY):
+        return missing(what, f"{controller} makes its deployments, and this tool those of ECS and CodeDeploy", mend)
     tasks = f"{description.get('runningCount', 0)} of {description.get('desiredCount', 0)} tasks run"
-    return ok(what, f"{description.get('serviceName')}, {tasks}")
+    how = strategies.WORDS[strategies.of(description)]
+    return ok(what, ", ".join(filter(None, (str(description.get("serviceName")), how, tasks))))
+
+
+def ending(description: Description, contract: ServiceContract, mend: str) -> Check:
+    """Return whether AWS itself ends a deployment that cannot succeed: by ECS's circuit breaker, or in CodeDeploy."""
+    return deployment_group(contract, mend) if strategies.by_codedeploy(description) else breaker(description, mend)
+
+
+def deployment_group(contract: ServiceContract, mend: str) -> Check:
+    """Return whether it is known where CodeDeploy moves a service. Each of our deployments goes back by itself."""
+    what, settings = "deployment group", contract.codedeploy
+    if settings is None:
+        return missing(what, f"CodeDeploy moves {contract.name}, and nobody says in which group", mend)
+    if contract.load_balancer is None:
+        return missing(what, f"nobody says which port of {contract.name} CodeDeploy switches", mend)
+    return ok(what, f"{settings.application}/{settings.deployment_group}")
 
 
 def breaker(description: Description, mend: str) -> Check:
@@ -215,7 +232,7 @@ def fitting(description: Description, contract: ServiceContract, definition: Def
         contract.name,
         (
             service(description, mend),
-            breaker(description, mend),
+            ending(description, contract, mend),
             containers(contract, definition, mend),
             *ports(description, definition, mend),
             network(description, contract, definition, mend),

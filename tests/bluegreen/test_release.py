@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploylib import config, events
+from deploylib import config, events, verify
 from deploylib.errors import AwsError, NotRestoredError, RefusedError, RolledBackError, SupersededError
 from deploylib.release import propose_resumption, propose_rollback
 from tests.bluegreen import scenery
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.world import World
 
+ENVIRONMENT = worlds.environment(services=scenery.POLICY)
 ONE, TWO = f"{worlds.WEB}:1", f"{worlds.WEB}:2"
 
 
@@ -291,3 +292,13 @@ def test_gates_wait_for_all_of_the_traffic() -> None:
     update = next(one for one in made.aws.writes if one.operation == "update_service")
     created = next(one for one in made.aws.writes if one.operation == "create_deployment")
     assert update.at > created.at + 8.0
+
+
+def test_the_fast_form_of_verify_has_nothing_against_a_service_under_codedeploy() -> None:
+    made = world(JOB)
+    checks = verify.quick(made.account, ENVIRONMENT, made.live())
+    verify.refuse_missing(checks, ENVIRONMENT.name)
+    found = {" · ".join(path): leaf.found for one in checks for path, leaf in one.leaves}
+    assert found[f"{worlds.WEB} · service"] == f"{worlds.WEB}, blue/green by CodeDeploy, 2 of 2 tasks run"
+    assert found[f"{worlds.WEB} · deployment group"] == "guestbook/web"
+    assert found[f"{worlds.JOB} · circuit breaker"] == "on, rolls back"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploylib import config, verify
-from deploylib.contract import ServiceContract
+from deploylib.contract import CodeDeploy, LoadBalancer, ServiceContract
 from deploylib.errors import AwsError, ConfigError, RefusedError
 from deploylib.verify import check, definitions, images, network, roles, subjects
 from tests.verify.scenery import Shelf
@@ -217,7 +217,7 @@ def test_what_a_target_group_takes(changes: dict[str, Any], state: str) -> None:
         ({}, "OK"),
         ({"status": "DRAINING"}, "MISSING"),
         ({"deploymentController": {"type": "ECS"}}, "OK"),
-        ({"deploymentController": {"type": "CODE_DEPLOY"}}, "MISSING"),
+        ({"deploymentController": {"type": "CODE_DEPLOY"}}, "OK"),
         ({"deploymentController": {"type": "EXTERNAL"}}, "MISSING"),
     ],
 )
@@ -232,6 +232,31 @@ def test_whether_a_service_takes_a_rollout(changes: dict[str, Any], state: str) 
 def test_whether_ecs_gives_up_by_itself(breaker: Any, state: str) -> None:
     description = {"deploymentConfiguration": {"deploymentCircuitBreaker": breaker}}
     assert definitions.breaker(description, "mend").state == state
+
+
+CODE_DEPLOY = {"deploymentController": {"type": "CODE_DEPLOY"}}
+MOVED = replace(
+    CONTRACT,
+    load_balancer=LoadBalancer(container="app", port=80, target_groups=("blue", "green"), listener="l"),
+    codedeploy=CodeDeploy(application="shop", deployment_group="web"),
+)
+
+
+@pytest.mark.parametrize(
+    ("contract", "state", "says"),
+    [
+        (MOVED, "OK", "shop/web"),
+        (replace(MOVED, codedeploy=None), "MISSING", "nobody says in which group"),
+        (replace(MOVED, load_balancer=None), "MISSING", "nobody says which port"),
+    ],
+)
+def test_where_codedeploy_moves_a_service_is_asked_in_place_of_the_breaker(
+    contract: ServiceContract, state: str, says: str
+) -> None:
+    found = definitions.ending(CODE_DEPLOY, contract, "mend")
+    assert (found.what, found.state) == ("deployment group", state)
+    assert says in found.found
+    assert definitions.ending({}, contract, "mend").what == "circuit breaker"
 
 
 @pytest.mark.parametrize(
