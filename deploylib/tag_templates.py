@@ -1,7 +1,7 @@
 """Templates of image tags: `{role}-{short}`, `{environment}-latest` … What they make, what they explain, what is wrong.
 
 An immutable tag says something that never changes (a commit, a build); a moving one does not. No two roles may get
-the same tag, nor a tag that this tool gives by itself: content tags, `base` and `kept-…`.
+the same tag, nor a tag that this tool gives by itself: content tags, `base`, `built-…` and `kept-…`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
 CONTENT = re.compile(r"base-[0-9a-f]{12}|[a-z][a-z0-9-]*-c[0-9a-f]{12}", re.ASCII)
-RESERVED = re.compile(rf"{CONTENT.pattern}|base|kept-.*", re.ASCII)
+RESERVED = re.compile(rf"{CONTENT.pattern}|base|built-.*|kept-.*", re.ASCII)
 SHORT = 12
 VALUES = {
     "role": r"[a-z][a-z0-9-]*",

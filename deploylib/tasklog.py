@@ -32,10 +32,18 @@ class Follower:
     _token: str = field(default="", init=False)
 
     def lines(self) -> tuple[str, ...]:
-        """Return the lines that have arrived since the last call; none while the stream does not exist yet."""
+        """Return the lines that have arrived since the last call; none while the stream does not exist yet.
+
+        What was read before AWS was silent is returned; the next call goes on from there.
+        """
         found: list[str] = []
         while True:
-            page = self._page()
+            try:
+                page = self._page()
+            except AwsError as error:
+                if found and error.transient:
+                    return tuple(found)
+                raise
             found += [event.get("message", "").rstrip("\n") for event in page.get("events", ())]
             token = page.get("nextForwardToken", self._token)
             if token == self._token or not page.get("events"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from deploylib import process
 from deploylib.errors import AwsError, ConfigError, ContractError
-from deploylib.images import docker, gate, pulling
+from deploylib.images import docker, gate, pulling, remote
 from deploylib.images.remote import Remote
 from deploylib.toolchain import engine as engines
 
@@ -60,15 +60,18 @@ def opened(
 
     def begin(given: Supplies) -> Builder:
         _refuse_attestations(given)
+        place = _place(environment, contract)
         remotes.append(
             Remote(
                 account=account,
-                place=_place(environment, contract),
+                place=place,
                 repository=contract.repository,
+                environment=environment.name,
                 registries=environment.registries,
                 clock=clock,
                 given=given,
                 built=built,
+                left=remote.left_behind(account.ecr, contract.repository),
             )
         )
         return remotes[-1]

@@ -86,8 +86,9 @@ def refuse(failed: str, log: Log, error: ProcessError) -> NoReturn:
             f"{failed}: the tag is another image's already, and tags there are immutable\n{said}",
             hint="change what the image is made of, so that it gets a tag of its own",
         ) from known
-    raise ImageError(f"{failed} (exit code {error.returncode})\n{said}".rstrip(), hint=_hint(said)) from known
+    raise ImageError(f"{failed} (exit code {error.returncode})\n{said}".rstrip(), hint=hint(said)) from known
 
 
-def _hint(said: str) -> str:
-    return next((hint for pattern, hint in _HINTS if re.search(pattern, said, re.IGNORECASE)), "")
+def hint(said: str) -> str:
+    """Return what helps against what a build *said*; nothing when that is not known."""
+    return next((help_ for pattern, help_ in _HINTS if re.search(pattern, said, re.IGNORECASE)), "")

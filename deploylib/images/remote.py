@@ -2,8 +2,8 @@
 
 One image is one build: an archive goes to S3, the build of the environment's project runs what is in it, its log is
 followed. The build pushes its image under a name of its own, `built-…`: the content tag says that an image has passed
-its tests, and is put on it here, by ECR alone, when all have. Afterwards the names are taken off again. What is left
-of a run that was killed is nothing that a release could take.
+its tests, and is put on it here, by ECR alone, when all have. Afterwards the names are taken off again. What a run
+that was killed left is nothing that a release could take; the next run takes it as built, tests it, and goes on.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ import tempfile
 import threading
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploylib.errors import AwsError, ImageError
-from deploylib.images import archive, buildlog, reference, registry, tags
+from deploylib.images import archive, buildlog, features, reference, registry, tags
 from deploylib.images.buildlog import Log, TagTakenError
 from deploylib.images.login import DOCKER_HUB
 from deploylib.tasklog import Follower, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from types_boto3_ecr.client import ECRClient
 
     from deploylib.aws import Account
     from deploylib.clock import Clock
@@ -35,16 +37,26 @@ if TYPE_CHECKING:
     from deploylib.images.registry import Manifest
     from deploylib.images.supplies import Supplies
 
+T = TypeVar("T")
+
 POLL_SECONDS = 2.0
 LATE_SECONDS = 3.0  # what a build says last arrives in CloudWatch when it has ended
+PATIENCE_SECONDS = 60.0  # so long AWS may be silent, or say that it is asked too much
 KEY = "sources/{digest}.zip"
 OWN_LINES = "[Container] "  # CodeBuild's, between those of the programs
 SECRET, PASSWORD = "BUILD_SECRET_{number}", "REGISTRY_PASSWORD_{number}"  # variables
+BUILDKIT = {"DOCKER_BUILDKIT": "1"}  # a docker before 23 has it, and uses it when it is told to
 VARIABLES = {"BUILDKIT_PROGRESS": "plain", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}  # they would make an index of two
-HINTS = {
+ENDED = {
     "TIMED_OUT": "give it longer: remote_build.timeout_minutes in [terraform], then inv infra.apply",
     "STOPPED": "somebody stopped the build; repeat the command",
     "FAULT": "CodeBuild itself failed; repeat the command",
+}
+REFUSED = {
+    "ResourceNotFoundException": "inv infra.apply --env {environment} (it makes the project)",
+    "NoSuchBucket": "inv infra.apply --env {environment} (it makes the bucket)",
+    "AccountLimitExceededException": "the account runs as many builds as it may: repeat the command later, or have AWS "
+    "raise its quota (Service Quotas, AWS CodeBuild)",
 }
 
 
@@ -58,15 +70,20 @@ class Built:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
-    """The project *place* of an account, as a builder. `built` has what it made, by the name that it shall get."""
+    """The project *place* of an account, as a builder. `built` has what it made, by the name that it shall get.
+
+    *left* are the own names of images that an earlier run built and did not come to test, by their content tag.
+    """
 
     account: Account
     place: RemoteBuild
     repository: str
+    environment: str
     clock: Clock
     registries: Mapping[str, RegistryLogin] = field(default_factory=dict)
     given: Supplies
     built: dict[str, Built]
+    left: Mapping[str, str] = field(default_factory=dict)
     halted: threading.Event = field(default_factory=threading.Event)
 
     def build(self, recipe: Recipe, reference: str, *, base: str, line: Line, use_cache: bool = True) -> None:
@@ -74,13 +91,16 @@ class Remote:
 
         Raises `ImageError` with the last lines of the log, in which no secret is.
         """
-        tag, base = tags.waiting(uuid.uuid4().hex), self._there(base)
-        spec = buildspec(recipe, base, repository=self.repository, registries=self.registries, use_cache=use_cache)
-        log = Log(line=line, secrets=buildlog.maskable([self.given.secrets[one] for one in recipe.secrets.values()]))
-        source = self._upload(recipe, base, spec)
-        build = self._followed(self._start(source, recipe, tag), log)
-        _refuse_failed(recipe.image, build, log)
-        self.built[reference] = Built(tag=tag, image=registry.manifest(self.account.ecr, self.repository, tag))
+        content = reference.rpartition(":")[2]
+        if use_cache and content in self.left and (held := self._held(self.left[content])):
+            line(f"{self.left[content]} is there: an earlier run built it, and did not come to its end")
+            self.built[reference] = held
+            return
+        try:
+            self.built[reference] = self._built(recipe, content, self._there(base), line=line, use_cache=use_cache)
+        except AwsError as error:
+            hint = REFUSED.get(error.code, "").format(environment=self.environment) or error.hint
+            raise ImageError(f"image {recipe.image} was not built: {error}", hint=hint) from error
 
     def push(self, image: str, reference: str) -> str:
         """Give what was built for *reference* that name, and return its digest.
@@ -107,6 +127,21 @@ class Remote:
         held = self.built.get(base)
         return f"{self.repository}@{held.image.digest}" if held else base
 
+    def _held(self, tag: str) -> Built | None:
+        """Return the image under *tag*, unless whoever built it took the name off meanwhile."""
+        try:
+            return Built(tag=tag, image=registry.manifest(self.account.ecr, self.repository, tag))
+        except ImageError:
+            return None
+
+    def _built(self, recipe: Recipe, content: str, base: str, *, line: Line, use_cache: bool) -> Built:
+        tag = tags.waiting(content, uuid.uuid4().hex)
+        spec = buildspec(recipe, base, repository=self.repository, registries=self.registries, use_cache=use_cache)
+        log = Log(line=line, secrets=buildlog.maskable([self.given.secrets[one] for one in recipe.secrets.values()]))
+        build = self._followed(self._start(self._upload(recipe, base, spec), tag), log)
+        _refuse_failed(recipe.image, build, log)
+        return Built(tag=tag, image=registry.manifest(self.account.ecr, self.repository, tag))
+
     def _upload(self, recipe: Recipe, base: str, spec: str) -> str:
         with tempfile.TemporaryFile() as packed:
             key = KEY.format(digest=archive.write(packed, recipe, base, buildspec=spec))
@@ -114,15 +149,16 @@ class Remote:
             self.account.s3.put_object(Bucket=self.place.bucket, Key=key, Body=packed)
         return f"{self.place.bucket}/{key}"
 
-    def _start(self, source: str, recipe: Recipe, tag: str) -> str:
-        answer = self.account.codebuild.start_build(
-            projectName=self.place.project,
-            sourceTypeOverride="S3",
-            sourceLocationOverride=source,
-            environmentVariablesOverride=[
-                {"name": "IMAGE", "value": f"{self.repository}:{tag}", "type": "PLAINTEXT"},
-                *(_variable(*one) for one in _parameters(recipe, self.registries).items()),
-            ],
+    def _start(self, source: str, tag: str) -> str:
+        token = uuid.uuid4().hex  # asked twice, CodeBuild starts one build
+        answer = self._enduring(
+            lambda: self.account.codebuild.start_build(
+                projectName=self.place.project,
+                idempotencyToken=token,
+                sourceTypeOverride="S3",
+                sourceLocationOverride=source,
+                environmentVariablesOverride=[{"name": "IMAGE", "value": f"{self.repository}:{tag}"}],
+            )
         )
         return str(answer["build"]["id"])
 
@@ -138,20 +174,31 @@ class Remote:
     def _follow(self, identifier: str, log: Log) -> Mapping[str, Any]:
         follower: Follower | None = None
         while True:
-            build = self._look(identifier)
+            build = self._enduring(lambda: self._look(identifier))
             follower = follower or self._follower(build)
             if build["buildStatus"] != "IN_PROGRESS":
                 self.clock.sleep(LATE_SECONDS)
-            for text in follower.lines() if follower else ():
+            for text in self._enduring(follower.lines) if follower else ():
                 if not text.startswith(OWN_LINES):
                     log(text)
             if build["buildStatus"] != "IN_PROGRESS":
                 return build
             self.clock.sleep(POLL_SECONDS)
 
+    def _enduring(self, ask: Callable[[], T]) -> T:
+        """Return what *ask* answers, and ask again while AWS is silent or says that it is asked too much."""
+        started = self.clock.monotonic()
+        while True:
+            if self.halted.is_set():
+                raise ImageError("the build was stopped")
+            try:
+                return ask()
+            except AwsError as error:
+                if not error.transient or self.clock.monotonic() - started >= PATIENCE_SECONDS:
+                    raise
+            self.clock.sleep(POLL_SECONDS)
+
     def _look(self, identifier: str) -> Mapping[str, Any]:
-        if self.halted.is_set():
-            raise ImageError("the build was stopped")
         found = self.account.codebuild.batch_get_builds(ids=[identifier]).get("builds")
         if not found:
             raise ImageError(f"CodeBuild does not know the build {identifier} any more", hint="repeat the command")
@@ -165,20 +212,36 @@ class Remote:
         return Follower(logs=self.account.logs, stream=Stream(group=where["groupName"], name=where["streamName"]))
 
 
+def left_behind(ecr: ECRClient, repository: str) -> dict[str, str]:
+    """Return the own names of images that nobody has tested yet, by the content tag that each waits for."""
+    everything = registry.everything(ecr, repository)
+    return {content: tag for one in everything for tag in one.tags if (content := tags.waits_for(tag))}
+
+
 def buildspec(
     recipe: Recipe, base: str, *, repository: str, registries: Mapping[str, RegistryLogin], use_cache: bool = True
 ) -> str:
     """Return what the build runs: log in, pin the parents, build, push to `$IMAGE`. JSON is YAML.
 
     It takes docker and the AWS CLI, and nothing of docker that only one of its builders has, unless the recipe does.
+    What stands under `parameter-store`, CodeBuild hides in its log (CodeBuild's user guide, "Data protection").
     """
     command = shlex.join(_command(recipe, base, use_cache=use_cache))
     phases = {
         "pre_build": {"commands": [*_unpacked(), *_log_ins(repository, registries), *_pins(recipe)]},
         "build": {"commands": [f'{command} --tag="$IMAGE" context', 'docker push --quiet "$IMAGE"']},
     }
-    environment = {"shell": "bash", "variables": VARIABLES}
+    parameters = _parameters(recipe, registries)
+    environment = {
+        "shell": "bash",
+        "variables": VARIABLES | (BUILDKIT if _needs_buildkit(recipe) else {}),
+        **({"parameter-store": parameters} if parameters else {}),
+    }
     return json.dumps({"version": 0.2, "env": environment, "phases": phases}, indent=2) + "\n"
+
+
+def _needs_buildkit(recipe: Recipe) -> bool:
+    return bool(recipe.secrets) or any(features.wanted(recipe.text))
 
 
 def _unpacked() -> Iterator[str]:
@@ -221,10 +284,6 @@ def _parameters(recipe: Recipe, registries: Mapping[str, RegistryLogin]) -> dict
     }
 
 
-def _variable(name: str, parameter: str) -> dict[str, str]:
-    return {"name": name, "value": parameter, "type": "PARAMETER_STORE"}
-
-
 def _refuse_failed(image: str, build: Mapping[str, Any], log: Log) -> None:
     status = build["buildStatus"]
     if status == "SUCCEEDED":
@@ -233,7 +292,7 @@ def _refuse_failed(image: str, build: Mapping[str, Any], log: Log) -> None:
     link = (build.get("logs") or {}).get("deepLink", "")
     raise ImageError(
         "\n".join((f"image {image} was not built: CodeBuild's build {build['id']} is {status}", *said, *log.last)),
-        hint=HINTS.get(status, f"the whole log: {link}" if link else ""),
+        hint=ENDED.get(status) or buildlog.hint("\n".join(log.last)) or (f"the whole log: {link}" if link else ""),
     )
 
 

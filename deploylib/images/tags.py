@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BASE = "base"  # the base image's name, and the moving tag of the newest one
 KEPT = "kept-"
-WAITING = re.compile(r"built-[0-9a-f]{12}", re.ASCII)  # see `remote`
+WAITING = re.compile(r"built-(?P<content>.+)-[0-9a-f]{12}", re.ASCII)  # see `remote`
 REFRESHED = re.compile(r"base-[0-9a-f]{12}-(?:refreshed|r\d{8}T\d{6}Z)", re.ASCII)  # see `stock`
 BUILD_VARIABLES = (  # the first that is set; one's own wins
     "BUILD_NUMBER",  # Jenkins sets it, and so may anybody
@@ -53,14 +53,24 @@ def is_content(tag: str) -> bool:
     return CONTENT.fullmatch(tag) is not None
 
 
-def waiting(identifier: str) -> str:
-    """Return the tag of an image that has not passed its tests yet; *identifier* is of hexadecimal digits."""
-    return f"built-{identifier[:SHORT]}"
+def waiting(content: str, identifier: str) -> str:
+    """Return the tag of an image that shall be *content* when it has passed its tests.
+
+    *identifier*, of hexadecimal digits, makes it nobody else's.
+    """
+    return f"built-{content}-{identifier[:SHORT]}"
+
+
+def waits_for(tag: str) -> str:
+    """Return the content tag that *tag*'s image gets when it has passed its tests; nothing for any other tag."""
+    found = WAITING.fullmatch(tag)
+    content = found["content"] if found else ""
+    return content if is_content(content) or REFRESHED.fullmatch(content) else ""
 
 
 def is_waiting(tag: str) -> bool:
     """Whether *tag* is of an image that has not passed its tests yet."""
-    return WAITING.fullmatch(tag) is not None
+    return bool(waits_for(tag))
 
 
 def all_of(environment: Environment, image: str, fingerprint: str, checkout: Checkout) -> tuple[str, ...]:

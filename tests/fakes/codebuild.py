@@ -68,6 +68,9 @@ class FakeCodeBuild(FakeClient):
     def start_build(self, **request: Any) -> Response:
         if request["projectName"] not in self.projects:
             raise Refused("ResourceNotFoundException", f"Project cannot be found: {request['projectName']}")
+        for build in self.builds:
+            if request.get("idempotencyToken") and build.request == request:
+                return {"build": self._described(build)}
         build = Build(
             id=f"{request['projectName']}:{next(self._numbers)}",
             request=request,

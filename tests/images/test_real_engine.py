@@ -16,7 +16,7 @@ import urllib.request
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -24,7 +24,7 @@ from deploylib import aws, doctor, process
 from deploylib.config import RegistryLogin, RoleImage
 from deploylib.errors import ImageError
 from deploylib.events import BuildLogged, Built, Event
-from deploylib.images import building, docker, planning, registry, supplies, tags
+from deploylib.images import builders, building, docker, planning, registry, supplies, tags
 from deploylib.images.recipe import recipes
 from deploylib.images.remote import Remote
 from deploylib.images.supplies import Supplies, Wishes
@@ -455,22 +455,30 @@ def test_the_doctor_finds_this_machine_in_order() -> None:
 # Built elsewhere: what CodeBuild is given, run with the engine of this machine
 
 
-def test_what_codebuild_is_given_builds_the_same_images(hub: Registry, app: Environment) -> None:
-    there = Elsewhere(hub.account, hub.environ)
-    (app.context / "web/page.py").chmod(0o755)
-    write(app.root, web__more_py="1\n")
-    (app.context / "web/link.py").symlink_to("more.py")
-    menu = recipes(app, CLEAN, nobody)
-    made = Remote(
+def elsewhere(hub: Registry) -> Elsewhere:
+    return Elsewhere(hub.account, hub.environ, docker=hub.program)
+
+
+def remote(hub: Registry, there: Elsewhere, given: Supplies = Supplies(), **settings: Any) -> Remote:  # noqa: B008  # frozen
+    return Remote(
         account=there.account,
         place=PLACE,
         repository=hub.repository,
+        environment="stg",
         clock=there.clock,
-        given=Supplies(),
+        given=given,
         built={},
+        **settings,
     )
-    base, web = menu[0], menu[1]
-    reference = f"{hub.repository}:{base.tags[0]}"
+
+
+def test_what_codebuild_is_given_builds_the_same_images(hub: Registry, app: Environment) -> None:
+    there = elsewhere(hub)
+    (app.context / "web/page.py").chmod(0o755)
+    write(app.root, web__more_py="1\n")
+    (app.context / "web/link.py").symlink_to("more.py")
+    base, web, _ = recipes(app, CLEAN, nobody)
+    made, reference = remote(hub, there), f"{hub.repository}:{base.tags[0]}"
     made.build(base, reference, base="", line=lambda _: None)
     made.build(web, f"{hub.repository}:{web.tags[0]}", base=reference, line=lambda _: None)
     assert not set(web.tags) & set(hub.tags()), "\n".join(there.said)
@@ -486,7 +494,7 @@ def test_what_codebuild_is_given_builds_the_same_images(hub: Registry, app: Envi
 
 
 def test_codebuild_builds_on_a_parent_at_its_digest(hub: Registry, tmp_path: Path) -> None:
-    there, tag = Elsewhere(hub.account, hub.environ), f"{hub.repository}-elsewhere:1"
+    there, tag = elsewhere(hub), f"{hub.repository}-elsewhere:1"
     hub.account.ecr.create_repository(repositoryName="shop-elsewhere")
     engine, digests = docker.connect(Supplies()), []
     role = {"app": RoleImage(dockerfile="Dockerfile")}
@@ -497,12 +505,72 @@ def test_codebuild_builds_on_a_parent_at_its_digest(hub: Registry, tmp_path: Pat
         digests.append(engine.push("app", tag))
     write(tmp_path, Dockerfile=f"FROM {tag}\nCOPY Dockerfile /mine\n")
     mine = recipes(environment(tmp_path, base=None, roles=role), CLEAN, lambda _: {tag: digests[0]})[0]
-    made = Remote(
-        account=there.account, place=PLACE, repository=hub.repository, clock=there.clock, given=Supplies(), built={}
-    )
-    reference = f"{hub.repository}:{mine.tags[0]}"
+    made, reference = remote(hub, there), f"{hub.repository}:{mine.tags[0]}"
     made.build(mine, reference, base="", line=lambda _: None)
     digest = made.push("app", reference)
     made.close()
     assert hub.files_in(f"{hub.repository}@{digest}").keys() == {"first", "mine"}
     hub.forget(f"{hub.repository}-elsewhere")
+
+
+def test_a_release_that_codebuild_builds_is_reused_by_one_that_this_machine_builds(
+    hub: Registry, app: Environment
+) -> None:
+    there = elsewhere(hub)
+    given = replace(app, images=replace(app.images, engine="codebuild"))
+    with builders.opened(there.account, given, there.contract(hub.repository), clock=there.clock) as way:
+        _, digests = finish(hub.start_release(given, connect=way.connect))
+    assert set(digests) == {"base", "web", "job"}
+    assert len(there.codebuild.builds) == 3
+    assert hub.release(app) == (set(), digests)
+    assert not [tag for tag in hub.tags() if tags.is_waiting(tag)]
+
+
+def test_a_secret_reaches_the_build_elsewhere_and_stays_nowhere(hub: Registry, tmp_path: Path) -> None:
+    there, values = elsewhere(hub), {"/shop/elsewhere": SECRET}
+    hub.account.ssm.put_parameter(Name="/shop/elsewhere", Value=SECRET, Type="SecureString", Overwrite=True)
+    write(tmp_path, Dockerfile=WITH_SECRET.format(image=OsImage().name, root=tmp_path))
+    role = RoleImage(dockerfile="Dockerfile", secrets={"token": "/shop/elsewhere"})
+    only = recipes(environment(tmp_path, base=None, roles={"app": role}), CLEAN, nobody)[0]
+    made, reference, lines = remote(hub, there, Supplies(secrets=values)), f"{hub.repository}:elsewhere", list[str]()
+    made.build(only, reference, base="", line=lines.append)
+    digest = made.push("app", reference)
+    made.close()
+    name = f"{hub.repository}@{digest}"
+    assert hub.run("run", "--rm", name, "cat", "/length").strip() == str(len(SECRET))
+    assert SECRET not in hub.run("history", "--no-trunc", name) + hub.run("inspect", name)
+    assert [line for line in lines if "***" in line]
+    assert SECRET not in "\n".join(lines) + str(there.codebuild.builds[0].request)
+    assert not [packed for packed in there.s3.objects[PLACE.bucket].values() if SECRET.encode() in packed]
+
+
+def test_a_build_elsewhere_shows_itself_to_the_registry_of_its_parent(hub: Registry, tmp_path: Path) -> None:
+    there = elsewhere(hub)
+    hub.account.ssm.put_parameter(Name="/shop/robot", Value="pass:word", Type="SecureString", Overwrite=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Guarded) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"localhost:{server.server_port}"
+        write(tmp_path, Dockerfile=f"FROM {host}/private:1\n")
+        alone = environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")})
+        (only,) = recipes(alone, CLEAN, lambda _: {f"{host}/private:1": f"sha256:{'a1' * 32}"})
+        robot = {host: RegistryLogin(username="robot", password_parameter="/shop/robot")}
+        Guarded.let_in.clear()
+        with pytest.raises(ImageError, match=r"image app was not built: CodeBuild's build .* is FAILED"):
+            remote(hub, there, registries=robot).build(
+                only, f"{hub.repository}:{only.tags[0]}", base="", line=lambda _: None
+            )
+        server.shutdown()
+    assert set(Guarded.let_in) == {f"Basic {base64.b64encode(b'robot:pass:word').decode()}"}
+    assert "pass:word" not in "\n".join(there.said)
+
+
+def test_a_build_that_fails_elsewhere_pushes_nothing(hub: Registry, tmp_path: Path) -> None:
+    there = elsewhere(hub)
+    write(tmp_path, Dockerfile=f"FROM {OsImage().name}\nRUN : {tmp_path}; echo said this; exit 3\n")
+    alone = environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")})
+    (only,) = recipes(alone, CLEAN, nobody)
+    before = hub.tags()
+    with pytest.raises(ImageError, match="is FAILED") as caught:
+        remote(hub, there).build(only, f"{hub.repository}:{only.tags[0]}", base="", line=lambda _: None)
+    assert any(line.endswith("said this") for line in str(caught.value).splitlines())
+    assert hub.tags() == before

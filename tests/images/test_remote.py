@@ -15,13 +15,14 @@ import pytest
 from deploylib import contract as contracts
 from deploylib.config import RegistryLogin, RoleImage
 from deploylib.errors import AwsError, ConfigError, ContractError, ImageError
-from deploylib.events import Built, Pushed
+from deploylib.events import BuildLogged, Built, Pushed
 from deploylib.images import builders, building, gate, planning, registry, remote, tags
 from deploylib.images.buildlog import TagTakenError
 from deploylib.images.recipe import recipes
 from deploylib.images.supplies import Supplies, Wishes
 from deploylib.images.upstream import nobody
 from tests.fakes.account import FakeAccount
+from tests.fakes.clock import interrupt
 from tests.fakes.codebuild import Course
 from tests.images.builder import finish
 from tests.images.kitchen import CLEAN, environment, shop, write
@@ -87,7 +88,14 @@ def builder(fake: FakeAccount, given: Supplies = Supplies(), **settings: Any) ->
     place = published().remote_build
     assert place
     return remote.Remote(
-        account=fake.account, place=place, repository=REPOSITORY, clock=fake.clock, given=given, built={}, **settings
+        account=fake.account,
+        place=place,
+        repository=REPOSITORY,
+        environment="stg",
+        clock=fake.clock,
+        given=given,
+        built={},
+        **settings,
     )
 
 
@@ -196,14 +204,11 @@ def test_secrets_are_read_by_codebuild_and_hidden_here(fake: FakeAccount, tmp_pa
         made.build(recipe, REFERENCE, base="", line=lines.append)
     assert lines == ["token ***"]
     assert "npm-token" not in str(caught.value)
-    request = fake.codebuild.builds[0].request
-    assert request["environmentVariablesOverride"][1:] == [
-        {"name": "BUILD_SECRET_0", "value": "/shop/npm", "type": "PARAMETER_STORE"},
-        {"name": "REGISTRY_PASSWORD_0", "value": "/shop/hub", "type": "PARAMETER_STORE"},
-    ]
+    read = json.loads(source(fake, "buildspec.yml"))["env"]["parameter-store"]
+    assert read == {"BUILD_SECRET_0": "/shop/npm", "REGISTRY_PASSWORD_0": "/shop/hub"}
     assert 'printf %s "$REGISTRY_PASSWORD_0" | docker login --username shop --password-stdin' in commands(fake)
     assert "--secret=id=npm,env=BUILD_SECRET_0" in commands(fake)[-2]
-    assert "npm-token" not in json.dumps(request)
+    assert "npm-token" not in json.dumps(fake.codebuild.builds[0].request)
     assert not [content for content in fake.s3.objects[BUCKET].values() if b"npm-token" in content]
 
 
@@ -233,6 +238,69 @@ def test_ctrl_c_stops_the_build(fake: FakeAccount, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         builder(fake).build(one(tmp_path), REFERENCE, base="", line=listen)
     assert fake.codebuild.builds[0].status == "STOPPED"
+
+
+def test_ctrl_c_while_a_build_says_nothing_stops_it(fake: FakeAccount, tmp_path: Path) -> None:
+    fake.clock.after(30, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        builder(fake).build(one(tmp_path), REFERENCE, base="", line=nothing)
+    assert fake.codebuild.builds[0].status == "STOPPED"
+
+
+def test_a_start_that_was_throttled_is_asked_for_again_and_starts_one_build(fake: FakeAccount, tmp_path: Path) -> None:
+    fake.codebuild.throttle(3, "start_build")
+    fake.codebuild.refuse("start_build", "ServiceUnavailable", done=True)
+    builder(fake).build(one(tmp_path), REFERENCE, base="", line=nothing)
+    assert fake.calls["codebuild:StartBuild"] == 5
+    assert len(fake.codebuild.builds) == 1
+
+
+def test_aws_that_is_silent_for_a_moment_ends_no_build(fake: FakeAccount, tmp_path: Path) -> None:
+    fake.codebuild.course = Course(lines=("one", "two"))
+    fake.codebuild.throttle(8, "batch_get_builds")
+    fake.logs.throttle(5, "get_log_events")
+    lines: list[str] = []
+    builder(fake).build(one(tmp_path), REFERENCE, base="", line=lines.append)
+    assert lines == ["one", "two"]
+    assert fake.codebuild.builds[0].status == "SUCCEEDED"
+
+
+def test_a_build_that_aws_tells_nothing_of_any_more_is_stopped(fake: FakeAccount, tmp_path: Path) -> None:
+    fake.codebuild.course = Course(seconds=3600)
+    fake.codebuild.throttle(1000, "batch_get_builds")
+    with pytest.raises(ImageError, match=r"image app was not built: .*ThrottlingException"):
+        builder(fake).build(one(tmp_path), REFERENCE, base="", line=nothing)
+    assert remote.PATIENCE_SECONDS <= fake.clock.monotonic() < remote.PATIENCE_SECONDS + 10
+    assert fake.codebuild.builds[0].status == "STOPPED"
+
+
+def test_a_project_that_is_gone_is_made_by_terraform(fake: FakeAccount, tmp_path: Path) -> None:
+    fake.codebuild.projects.clear()
+    with pytest.raises(ImageError, match=r"image app was not built: .*StartBuild.*Project cannot be found") as caught:
+        builder(fake).build(one(tmp_path), REFERENCE, base="", line=nothing)
+    assert caught.value.hint == "inv infra.apply --env stg (it makes the project)"
+    assert caught.value.exit_code == 4
+
+
+def test_a_bucket_that_is_gone_is_made_by_terraform(fake: FakeAccount, tmp_path: Path) -> None:
+    fake.s3.objects.clear()
+    with pytest.raises(ImageError, match=r"image app was not built: .*NoSuchBucket") as caught:
+        builder(fake).build(one(tmp_path), REFERENCE, base="", line=nothing)
+    assert caught.value.hint == "inv infra.apply --env stg (it makes the bucket)"
+
+
+def test_a_pull_limit_is_told_with_what_helps(fake: FakeAccount, tmp_path: Path) -> None:
+    fake.codebuild.course = Course(status="FAILED", lines=("toomanyrequests: You have reached your pull rate limit",))
+    with pytest.raises(ImageError) as caught:
+        builder(fake).build(one(tmp_path), REFERENCE, base="", line=nothing)
+    assert caught.value.hint.startswith("sign in to Docker Hub")
+
+
+def test_buildkit_is_asked_for_where_the_dockerfile_needs_it(fake: FakeAccount, tmp_path: Path) -> None:
+    for text, wanted in (("FROM scratch\nCOPY page.py /\n", False), ("FROM scratch\nCOPY --link page.py /\n", True)):
+        builder(fake).build(one(tmp_path, text), REFERENCE, base="", line=nothing)
+        variables = json.loads(source(fake, "buildspec.yml"))["env"]["variables"]
+        assert ("DOCKER_BUILDKIT" in variables) is wanted
 
 
 def test_a_base_that_has_no_name_yet_is_stood_on_by_its_digest(fake: FakeAccount, tmp_path: Path) -> None:
@@ -391,3 +459,65 @@ def test_a_refusal_of_aws_is_a_failed_image(fake: FakeAccount, tmp_path: Path) -
     with pytest.raises(ImageError, match="AccountLimitExceededException") as caught:
         release(fake, configured(tmp_path), published())
     assert isinstance(caught.value.__cause__, AwsError)
+    assert caught.value.hint.startswith("the account runs as many builds as it may")
+
+
+# A run that was killed, and the next one
+
+
+def killed(fake: FakeAccount, app: Environment) -> None:
+    """Release until everything is built, and die: nothing is pushed, nothing is taken back."""
+    menu = recipes(app, CLEAN, nobody)
+    place = published().remote_build
+    assert place
+    made = remote.Remote(
+        account=fake.account,
+        place=place,
+        repository=REPOSITORY,
+        environment="stg",
+        clock=fake.clock,
+        given=Supplies(),
+        built={},
+    )
+    base = f"{REPOSITORY}:{menu[0].tags[0]}"
+    for recipe in menu:
+        made.build(recipe, f"{REPOSITORY}:{recipe.tags[0]}", base=base if recipe.image != "base" else "", line=nothing)
+
+
+def test_what_a_killed_run_built_is_tested_and_taken_by_the_next(fake: FakeAccount, tmp_path: Path) -> None:
+    app, trials = configured(tmp_path), Trials()
+    killed(fake, app)
+    left = {tags.waits_for(tag): digest for tag, digest in fake.ecr.tags["shop"].items() if tags.is_waiting(tag)}
+    events, digests = release(fake, app, published(), trials.opened)
+    assert not fake.calls["codebuild:StartBuild"]
+    assert trials.run_with == ["web"]
+    assert digests == {one.image: left[one.tags[0]] for one in recipes(app, CLEAN, nobody)}
+    assert names(fake) == {tag for one in recipes(app, CLEAN, nobody) for tag in one.tags} | {"base"}
+    assert any("an earlier run built it" in event.line for event in events if isinstance(event, BuildLogged))
+
+
+def test_what_a_killed_run_built_goes_when_it_does_not_pass_its_tests(fake: FakeAccount, tmp_path: Path) -> None:
+    app = configured(tmp_path)
+    killed(fake, app)
+    with pytest.raises(ImageError, match="the tests of web failed"):
+        release(fake, app, published(), Trials(failing=("web",)).opened)
+    assert names(fake) == {recipes(app, CLEAN, nobody)[0].tags[0], "base"}
+
+
+def test_what_was_left_of_other_content_is_left_alone(fake: FakeAccount, tmp_path: Path) -> None:
+    app = configured(tmp_path)
+    killed(fake, app)
+    (of_old_page,) = (tag for tag in names(fake) if tags.waits_for(tag).startswith("web-"))
+    write(tmp_path, web__page_py="print('another page')\n")
+    release(fake, app, published())
+    assert [build.image.partition(":built-")[2][:4] for build in fake.codebuild.builds[3:]] == ["web-"]
+    assert {tag for tag in names(fake) if tags.is_waiting(tag)} == {of_old_page}
+
+
+def test_a_base_that_is_made_anew_is_never_what_was_left(fake: FakeAccount, tmp_path: Path) -> None:
+    app = configured(tmp_path)
+    killed(fake, app)
+    base = recipes(app, CLEAN, nobody)[0]
+    left = remote.left_behind(fake.account.ecr, REPOSITORY)
+    builder(fake, left=left).build(base, f"{REPOSITORY}:{base.tags[0]}", base="", line=nothing, use_cache=False)
+    assert len(fake.codebuild.builds) == 4

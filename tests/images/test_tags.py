@@ -76,3 +76,13 @@ def test_a_build_number_that_fits_no_tag_is_refused_by_its_name(number: str) -> 
 def test_a_tag_is_ours_when_a_template_explains_it(tag: str, ours: bool, moving: bool) -> None:  # noqa: FBT001
     chosen = environment(immutable=("{role}-b{build}",))
     assert (tags.is_ours(chosen, tag), tags.is_moving(chosen, tag)) == (ours, moving)
+
+
+@pytest.mark.parametrize("content", ["web-c0123456789ab", "base-0123456789ab", "base-0123456789ab-r20260131T120000Z"])
+def test_a_name_until_the_tests_have_passed_says_what_the_image_shall_be(content: str) -> None:
+    assert tags.waits_for(tags.waiting(content, "ffffffffffff0000")) == content
+
+
+@pytest.mark.parametrize("tag", ["built-0123456789ab", "built-web-0123456789ab", "web-c0123456789ab", "built"])
+def test_other_tags_wait_for_nothing(tag: str) -> None:
+    assert not tags.is_waiting(tag)
