@@ -93,7 +93,7 @@ class SignedIn:
     @property
     def endpoint(self) -> str:
         """The address that the profile sends every call to, when it is not AWS itself."""
-        return str(self.core.get_scoped_config().get("endpoint_url", "")) if self.way.profile else ""
+        return str(self.core.get_scoped_config().get("endpoint_url", "")) if self.core.profile else ""
 
     @property
     def is_plain(self) -> bool:
@@ -117,8 +117,9 @@ def sign_in(
     if environment.account.config_file:
         core.set_config_variable("config_file", config_file(environment))
     way = choose(environment, core.available_profiles, variables)
+    if environment.account.profile in core.available_profiles:  # its settings count whoever signs in: where to call
+        core.set_config_variable("profile", environment.account.profile)
     if way.profile:
-        core.set_config_variable("profile", way.profile)
         way = dataclasses.replace(way, sso=any(key in core.get_scoped_config() for key in SSO))
     chain = core.get_component("credential_provider")
     provider = _Provider(

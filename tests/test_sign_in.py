@@ -241,6 +241,18 @@ def test_without_the_token_a_developer_s_profile_counts(tmp_path: Path) -> None:
     assert keys(environment(tmp_path, web_identity=job))[0] == "AKIAPROFILE"
 
 
+def test_where_a_profile_calls_counts_for_a_token_and_for_keys_too(
+    tmp_path: Path, sts: Sts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    job = config.WebIdentity(role_arn=ROLE, token_variable="CI_TOKEN")
+    text = f"[profile stg]\n{KEYS}endpoint_url = {sts.url}\n"
+    found = environment(tmp_path, text, web_identity=job, variables_prefix="AWS_STG_")
+    assert keys(found, {"CI_TOKEN": "a.b.c"})[0] == "ASIAROLE"
+    assert sts.actions == ["AssumeRoleWithWebIdentity"]
+    assert sign_in.sign_in(found, variables=STAGING).endpoint == sts.url
+
+
 # In words
 
 

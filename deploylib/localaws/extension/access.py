@@ -27,7 +27,7 @@ from deploylib.localaws.extension.authorization import Check, Where
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-ASSUME = "AssumeRole"
+ASSUME, BY_TOKEN = "AssumeRole", "AssumeRoleWithWebIdentity"
 TLS = "127.0.0.1", True
 UNAUTHORIZED, DENIED = 401, 403
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="localaws",service="ecr"'}
@@ -50,7 +50,7 @@ def install() -> None:
     """Ask IAM before a role's call is answered."""
     patching.require(app, "detect_service", "_routing_params", "extract_region")
     patching.require(iam_evaluator, "enforce", "evaluate_trust_policy", "EvalContext", "pin_request_origin")
-    patching.require(sts, "_sessions")
+    patching.require(sts, "_sessions", "_web_identity_trust_denied")
     passwords: dict[str, str] = {}
     _install_api()
     _install_tokens(passwords)
@@ -139,6 +139,8 @@ def _refused(key: str, service: str, check: Check) -> Any:
 def _untrusted(parameters: Mapping[str, Any], key: str, request_id: str) -> Answer | None:
     """Return STS's refusal when the role to assume is not there, or its trust policy does not name the caller."""
     asked = {name: value[0] if isinstance(value, list) else value for name, value in parameters.items()}
+    if asked.get("Action") == BY_TOKEN and str(asked.get("RoleArn", "")).count(":") > 4:  # noqa: PLR2004 - an ARN
+        return _untrusted_token(asked)
     if asked.get("Action") != ASSUME:
         return None
     arn, caller = str(asked.get("RoleArn", "")), iam_evaluator.resolve_caller_identity(key) or {}
@@ -150,6 +152,15 @@ def _untrusted(parameters: Mapping[str, Any], key: str, request_id: str) -> Answ
     return iam_actions.access_denied_response(
         "sts", f"sts:{ASSUME}", caller.get("userArn", ""), request_id, message=message
     )
+
+
+def _untrusted_token(asked: Mapping[str, Any]) -> Answer | None:
+    """Return STS's refusal when no trust policy names the token's issuer, audience and subject.
+
+    The provider has to be there, as on AWS; the signature of the token is not looked at.
+    """
+    refusal: Answer | None = sts._web_identity_trust_denied(asked["RoleArn"], dict(asked), use_json=False)
+    return refusal
 
 
 def _trusts(role: Mapping[str, Any], arn: str, caller: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:

@@ -52,9 +52,10 @@ variable "signers" {
 variable "jobs" {
   description = <<-EOT
     Kinds of jobs, by name. `trusted` says which jobs these are: subjects of their tokens, by signer. GitHub: `repo:acme/shop:environment:stg` or
-    `repo:acme/shop:ref:refs/heads/main`. GitLab: `project_path:acme/shop:ref_type:branch:ref:main`. CircleCI: `org/ORGANIZATION/project/PROJECT/user/*`.
-    A `*` stands for anything, but never in what names the project. With `policy_arns` there is a role for them; without, the output
-    `web_identities` tells a role that is made elsewhere whom to trust.
+    `repo:acme/shop:ref:refs/heads/main`, of newer repositories `repo:acme@12/shop@34:…` with both ids. GitLab:
+    `project_path:acme/shop:ref_type:branch:ref:main`. CircleCI: `org/ORGANIZATION/project/PROJECT/user/*`. A `*` stands for anything,
+    but never in what names the project. With `policy_arns` there is a role for them; without, the output `web_identities` tells a role
+    that is made elsewhere whom to trust.
   EOT
   type = map(object({
     trusted         = map(list(string))
@@ -78,7 +79,7 @@ variable "jobs" {
   validation {
     condition = alltrue([
       for subject in flatten([for job in values(var.jobs) : lookup(job.trusted, "github", [])]) :
-      can(regex("^repo:[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+:(environment:[^*?]+|ref:refs/(heads|tags)/[^*?]+[*]?|pull_request)$", subject))
+      can(regex("^repo:[A-Za-z0-9][A-Za-z0-9-]*(@[0-9]+)?/[A-Za-z0-9._-]+(@[0-9]+)?:(environment:[^*?]+|ref:refs/(heads|tags)/[^*?]+[*]?|pull_request)$", subject))
     ])
     error_message = "a subject of GitHub is repo:OWNER/REPOSITORY: with environment:NAME, ref:refs/heads/BRANCH, ref:refs/tags/TAG or pull_request behind it; there is ${join(", ", flatten([for job in values(var.jobs) : lookup(job.trusted, "github", [])]))}."
   }

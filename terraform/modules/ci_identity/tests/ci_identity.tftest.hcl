@@ -22,7 +22,7 @@ variables {
   jobs = {
     deploy = {
       trusted = {
-        github   = ["repo:acme/shop:environment:stg", "repo:acme/shop:ref:refs/tags/v*"]
+        github   = ["repo:acme/shop:environment:stg", "repo:acme@12/shop@34:ref:refs/tags/v*"]
         gitlab   = ["project_path:acme/web/shop:ref_type:branch:ref:main"]
         circleci = ["org/8d4f1a2b-0c3d-4e5f-8a9b-0c1d2e3f4a5b/project/11111111-2222-3333-4444-555555555555/user/*"]
       }
@@ -52,7 +52,7 @@ run "each_signer_has_its_url_and_audience" {
     condition = output.web_identities.deploy.github == {
       provider_arn = "arn:aws:iam::111111111111:oidc-provider/mock"
       audience     = "sts.amazonaws.com"
-      subjects     = tolist(["repo:acme/shop:environment:stg", "repo:acme/shop:ref:refs/tags/v*"])
+      subjects     = tolist(["repo:acme/shop:environment:stg", "repo:acme@12/shop@34:ref:refs/tags/v*"])
     } && keys(output.web_identities.deploy) == ["circleci", "github", "gitlab"]
     error_message = "the deploy role is told whom to trust"
   }
