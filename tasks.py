@@ -52,7 +52,7 @@ for name, tasks in {
     "notify": (notify.try_out,),
     "revisions": (revisions.prune,),
     "params": (params.list_, params.get, params.set_, params.import_, params.diff, params.rm),
-    "pipeline": (pipeline.artifacts, pipeline.buildspec),
+    "pipeline": (pipeline.artifacts, pipeline.buildspec, pipeline.start),
     "dev": (dev.compose, dev.up, dev.status, dev.down),
     "local": (local.up, local.status, local.down),
     "lock": (lock.show, lock.release),

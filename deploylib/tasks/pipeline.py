@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 from invoke import Context, task
 
 from deploylib.command import command
-from deploylib.tasks.options import ENV
+from deploylib.tasks.options import CONFIRM, ENV
 from deploylib.tasks.place import load, root
 
 if TYPE_CHECKING:
     from deploylib.aws import Account
+    from deploylib.checkout import Checkout
     from deploylib.config import Environment
     from deploylib.pipeline.files import Release
+    from deploylib.pipeline.observation import Images
+    from deploylib.plan import Live
+
+BUILD = {"build": "build, test and push what the registry lacks of this commit"}
 
 
 @task(
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
         **ENV,
         "out": "the folder that they are written to",
         "images": "release these, told by files of ECR's source action: web=imageDetail.json,job=…",
-        "build": "build, test and push what the registry lacks of this commit",
+        **BUILD,
         "allow_dirty": "with uncommitted changes",
     },
 )
@@ -67,6 +72,25 @@ def buildspec(c: Context, env: str = "", out: str = "buildspec.yml", check: bool
     report.say(f"{out} {'is up to date' if check else 'written'}")
 
 
+@task(name="start", help={**ENV, **CONFIRM, **BUILD})
+@command
+def start(c: Context, env: str = "", build: bool = False, yes: bool = False, confirm: str = "") -> None:
+    """Have the pipeline that waits for images release this commit's."""
+    from deploylib import aws, report
+    from deploylib.pipeline import starting
+
+    environment = load(c, env)
+    waiting = starting.waiting(environment)
+    account = aws.signed_in(environment)
+    _, live, found = _looked_at(c, account, environment, build=build)
+    report.confirmed(environment, f"Start the pipeline of {environment.name}", yes=yes, confirm=confirm)
+    digests = _made(account, environment, found) if build else found.digests
+    starting.start(account.ecr, live.contract.repository, waiting, digests)
+    for role, tag in sorted(waiting.tags.items()):
+        report.say(f"{tag} is {digests[role]}")
+    report.say(f"{waiting.tags[waiting.trigger]} was pushed: that starts the pipeline of {environment.name}")
+
+
 def _given(account: Account, environment: Environment, images: str) -> Release:
     """Return the release of images that others pushed."""
     from deploylib import report
@@ -81,6 +105,17 @@ def _given(account: Account, environment: Environment, images: str) -> Release:
 
 def _of_checkout(c: Context, account: Account, environment: Environment, *, build: bool, allow_dirty: bool) -> Release:
     """Return the release of this commit's images, built where they are not there and may be."""
+    from deploylib.pipeline import observation
+
+    commit, live, found = _looked_at(c, account, environment, build=build, allow_dirty=allow_dirty)
+    digests = _made(account, environment, found) if build else found.digests
+    return observation.release(account, live, digests, commit.commit)
+
+
+def _looked_at(
+    c: Context, account: Account, environment: Environment, *, build: bool, allow_dirty: bool = False
+) -> tuple[Checkout, Live, Images]:
+    """Return this commit, what is live, and the commit's images, none of which is missing unless we are to *build*."""
     from deploylib import checkout, lineage, report
     from deploylib.pipeline import observation
 
@@ -91,5 +126,12 @@ def _of_checkout(c: Context, account: Account, environment: Environment, *, buil
         live = observation.live(account, environment)
         found = observation.images(account, environment, live.contract, commit)
     observation.refuse_missing(environment, found, build=build)
-    digests = report.follow(observation.built(account, environment, found)) if build else found.digests
-    return observation.release(account, live, digests, commit.commit)
+    return commit, live, found
+
+
+def _made(account: Account, environment: Environment, found: Images) -> dict[str, str]:
+    """Build what is missing; return every digest."""
+    from deploylib import report
+    from deploylib.pipeline import observation
+
+    return report.follow(observation.built(account, environment, found))
