@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from deploylib import aws, config, contract, ledger, permissions, process, simulation
 from deploylib.errors import AwsError, DeployError, ToolMissingError
-from deploylib.images import ability, features, registry, supplies
+from deploylib.images import ability, builders, features, registry, supplies
 from deploylib.images.credentials import Credentials
 from deploylib.images.distribution import NOT_FOUND, Registries, RegistryError
 from deploylib.toolchain import copy_tool, machine, provider_mirror, terraform
@@ -75,12 +75,13 @@ class Doors:
 
 def examine(place: Place, environment: str = "", *, doors: Doors = Doors()) -> tuple[Row, ...]:
     """Return a row for each thing that is needed here, and, with *environment*, in that environment's account."""
-    with ThreadPoolExecutor(max_workers=len(_QUESTIONS) + 3) as threads:
+    with ThreadPoolExecutor(max_workers=len(_QUESTIONS) + 4) as threads:
         there = threads.submit(_environment, place, environment, doors) if environment else None
         tools = _Tools(
             place=place,
             engine=threads.submit(_caught, lambda: engines.find(place.environ)),
             terraform=threads.submit(_caught, lambda: terraform.find(place.root, place.environ)),
+            idle=threads.submit(_idle, place.root, environment),
         )
         answers = [threads.submit(question, tools) for question in _QUESTIONS]
         return (*(row for one in answers for row in one.result()), *(there.result() if there else ()))
@@ -102,11 +103,22 @@ def refuse_missing(rows: Iterable[Row], repeat: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tools:
-    """What several questions are about, looked for once."""
+    """What several questions are about, looked for once. `idle` says why no engine is needed, if none is."""
 
     place: Place
     engine: Future[Engine | DeployError]
     terraform: Future[Terraform | DeployError]
+    idle: Future[str]
+
+
+def _idle(root: Path, name: str) -> str:
+    """Return why releases to the environment *name* need no container engine here; nothing when they do."""
+    environment = _caught(lambda: config.load(root, name, variables={})) if name else None
+    if environment is None or isinstance(environment, DeployError) or environment.images.engine == "local":
+        return ""
+    if any(role.test for role in environment.images.roles.values()):
+        return ""
+    return f"not needed for {name}, whose images CodeBuild builds; inv local.*, inv dev.* need one"
 
 
 def _caught(ask: Callable[[], T]) -> T | DeployError:
@@ -161,6 +173,8 @@ def _engine(tools: _Tools) -> tuple[Row, ...]:
         kept = "containerd" if ability.in_containerd(info) else info.get("Driver", "a way of its own")
         return f"{found.name} {found.version} at {found.host.removeprefix('unix://')}, images in {kept}"
 
+    if (idle := tools.idle.result()) and isinstance(tools.engine.result(), DeployError):
+        return (Row(group=MACHINE, what="container engine", state="SKIPPED", found=idle),)
     return (_row("container engine", about),)
 
 
@@ -297,8 +311,9 @@ def _environment(place: Place, name: str, doors: Doors) -> tuple[Row, ...]:
         return (*rows, *_given_up(len(rows), error, group))
     here = _There(account=account, environment=environment, contract=published, doors=doors)
     found = (_row("registry", here.registry, group=group), _row("ledger", here.ledger, group=group))
+    builder = () if environment.images.engine == "local" else (_row("builder", here.builder, group=group),)
     secrets = (_row("secrets", here.secrets, group=group),) if here.parameters else ()
-    return (*rows, *found, *secrets, _allowance(place, here, caller))
+    return (*rows, *found, *builder, *secrets, _allowance(place, here, caller))
 
 
 def _allowance(place: Place, here: _There, caller: str) -> Row:
@@ -355,6 +370,11 @@ class _There:
             if error.status != NOT_FOUND:
                 raise
         return f"{repository} lets us in"
+
+    def builder(self) -> str:
+        """Look for CodeBuild's project in the contract."""
+        there = builders.place(self.environment, self.contract)
+        return f"CodeBuild, project {there.project}, for {there.platform}"
 
     def ledger(self) -> str:
         """Read the newest release."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import textwrap
 from dataclasses import dataclass, field
@@ -169,6 +170,50 @@ def test_a_builder_that_cannot_keep_layers_or_secrets_is_a_warning(
     assert found["builder"].next.startswith("install docker's plug-in buildx")
     assert found["layers in ECR"].next.endswith("docker buildx create --use")
     assert found["attestations"].state == "SKIPPED"
+
+
+ELSEWHERE = '[images]\nengine = "codebuild"\n[terraform.remote_build]\n'
+TEST = '[images.roles.web.test]\nfolder = "."\ncommands = [["true"]]\n'
+
+
+def test_no_engine_is_missing_where_codebuild_builds(tmp_path: Path, programs: Path, world: World) -> None:
+    project(tmp_path)
+    stg = tmp_path / "environments/stg.toml"
+    stg.write_text(STAGING + ELSEWHERE)
+    doors = Doors(sign_in=lambda _: world.account, registries=lambda _: Lodge().registries)
+    found = by_what(doctor.examine(place(tmp_path, programs), "stg", doors=doors))
+    engine = found["container engine"]
+    assert (engine.state, engine.found.partition(";")[0]) == (
+        "SKIPPED",
+        "not needed for stg, whose images CodeBuild builds",
+    )
+    stg.write_text(STAGING + ELSEWHERE + TEST)
+    found = by_what(doctor.examine(place(tmp_path, programs), "stg", doors=doors))
+    assert found["container engine"].state == "MISSING"
+
+
+@pytest.mark.parametrize(
+    ("platform", "state", "said"),
+    [
+        ("linux/amd64", "OK", "CodeBuild, project shop-stg-build, for linux/amd64"),
+        (
+            "linux/arm64",
+            "MISSING",
+            "images.platform is linux/amd64, but the project shop-stg-build builds for linux/arm64",
+        ),
+        ("", "MISSING", 'images.engine is "codebuild", but the contract names no project that builds'),
+    ],
+)
+def test_the_project_that_builds_is_looked_for(
+    platform: str, state: str, said: str, *, tmp_path: Path, programs: Path, world: World
+) -> None:
+    project(tmp_path)
+    (tmp_path / "environments/stg.toml").write_text(STAGING + ELSEWHERE)
+    place = {"project": "shop-stg-build", "bucket": "shop-stg-build", "platform": platform}
+    document = world.contract_document() | ({"remote_build": place} if platform else {})
+    world.aws.ssm.give(worlds.PARAMETER, json.dumps(document))
+    found = there(tmp_path, programs, world)["builder"]
+    assert (found.state, found.found) == (state, said)
 
 
 def test_an_environment_in_order(tmp_path: Path, programs: Path, world: World) -> None:

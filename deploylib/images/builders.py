@@ -60,11 +60,11 @@ def opened(
 
     def begin(given: Supplies) -> Builder:
         _refuse_attestations(given)
-        place = _place(environment, contract)
+        there = place(environment, contract)
         remotes.append(
             Remote(
                 account=account,
-                place=place,
+                place=there,
                 repository=contract.repository,
                 environment=environment.name,
                 registries=environment.registries,
@@ -85,19 +85,20 @@ def opened(
                 one.close()
 
 
-def _place(environment: Environment, contract: Contract) -> RemoteBuild:
-    place, wanted = contract.remote_build, environment.images.platform
-    if place is None:
+def place(environment: Environment, contract: Contract) -> RemoteBuild:
+    """Return where CodeBuild builds for *environment*; raise `ContractError` when that is nowhere, or not for it."""
+    found, wanted = contract.remote_build, environment.images.platform
+    if found is None:
         raise ContractError(
             'images.engine is "codebuild", but the contract names no project that builds',
             hint=f"remote_build = {{}} in [terraform], then inv infra.apply --env {environment.name}",
         )
-    if place.platform != wanted:
+    if found.platform != wanted:
         raise ContractError(
-            f"images.platform is {wanted}, but the project {place.project} builds for {place.platform}",
+            f"images.platform is {wanted}, but the project {found.project} builds for {found.platform}",
             hint=f"inv infra.apply --env {environment.name}",
         )
-    return place
+    return found
 
 
 def _refuse_attestations(given: Supplies) -> None:

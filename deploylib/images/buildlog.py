@@ -26,6 +26,9 @@ _NOTICE = re.compile(
     r"| ---> (?:Using cache|(?:Running in )?[0-9a-f]{12})$|Sending build context "
     r"|Removing intermediate container |Successfully (?:built|tagged) "
     r"|Step \d+/\d+ : LABEL deploylib\."
+    # what a log-in says of the machine that is thrown away after the build
+    r"|WARNING! Your (?:password|credentials) (?:will be|are) stored unencrypted|Configure a credential helper"
+    r"|https://docs\.docker\.com/(?:go/credential-store|engine/reference/commandline/login)|Login Succeeded$"
     # what BuildKit says of itself
     r"|#\d+ sha256:[0-9a-f]{64}$|#0 building with "
     # what it says when there are no kept layers yet

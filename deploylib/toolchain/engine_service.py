@@ -42,14 +42,13 @@ def ensure(
     clock: Clock = time,
 ) -> Engine:
     """Return the engine that answers; start or install one when none does and that is possible here."""
-    sockets = _sockets(machine, environ)
     try:
-        return engines.find(environ, sockets=sockets)
+        return answering(machine, environ=environ)
     except EngineForbiddenError:
         raise
     except ClientMissingError:
         _install(machine, say)
-        return engines.find(environ, sockets=sockets)
+        return answering(machine, environ=environ)
     except ToolMissingError as error:
         if (chosen := engines.configured_hosts(environ)) and chosen != (f"unix://{machine.docker_socket}",):
             raise ToolMissingError(
@@ -59,7 +58,12 @@ def ensure(
     if not _installed(environ):
         _install(machine, say)
     _start(root, machine, say, environ, clock)
-    return engines.find(environ, sockets=sockets)
+    return answering(machine, environ=environ)
+
+
+def answering(machine: Machine, *, environ: Mapping[str, str] = os.environ) -> Engine:
+    """Return the engine that answers on *machine*; raise `ToolMissingError` when none does."""
+    return engines.find(environ, sockets=_sockets(machine, environ))
 
 
 def stop_ours(root: Path, say: Callable[[str], None], *, clock: Clock = time) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import sys
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploylib.errors import DeployError
+from deploylib.errors import DeployError, RefusedError, ToolMissingError
 from deploylib.toolchain import (
     checkout_lock,
     compose_tool,
@@ -33,13 +34,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERRUPTED = 130
+NO_ENGINE = (
+    "no container engine, and none is needed: CodeBuild builds the images. Image tests, inv local.* and inv dev.* \
+need one: install and start Docker or podman, then make setup"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
-    """What was found or made."""
+    """What was found or made. There may be no engine where CodeBuild builds the images."""
 
-    engine: Engine
+    engine: Engine | None
     terraform: Terraform
     provider_mirror: Path | None
 
@@ -62,23 +67,47 @@ def main() -> int:
 def ensure(root: Path, this: Machine, say: Callable[[str], None]) -> Toolchain:
     """Make sure that all of it is there: first what may be refused, then the slow things side by side."""
     with checkout_lock.locked(root, say), ThreadPoolExecutor() as threads:
-        engine = engine_service.ensure(root, this, say)
+        engine = _engine(root, this, say)
         tool = terraform.ensure(root, this, say)
         mirror = provider_mirror.find(root, this, tool)
         environments = (python_environment.development(root), python_environment.emulator(root))
         pending: list[Future[object]] = []
         pending += [threads.submit(python_environment.ensure, each, this, say) for each in environments]
-        pending.append(threads.submit(os_image.ensure, root, engine, this, say))
-        pending.append(threads.submit(compose_tool.ensure, this, engine, say))
+        if engine:
+            pending.append(threads.submit(os_image.ensure, root, engine, this, say))
+            pending.append(threads.submit(compose_tool.ensure, this, engine, say))
         pending.append(threads.submit(copy_tool.ensure, this, say))
         for each in pending:
             each.result()
     return Toolchain(engine=engine, terraform=tool, provider_mirror=mirror)
 
 
+def _engine(root: Path, this: Machine, say: Callable[[str], None]) -> Engine | None:
+    """Return an engine that answers; where CodeBuild builds the images, none is installed or started for that."""
+    if not _builds_elsewhere(root):
+        return engine_service.ensure(root, this, say)
+    try:
+        return engine_service.answering(this)
+    except (ToolMissingError, RefusedError):
+        say(NO_ENGINE)
+        return None
+
+
+def _builds_elsewhere(root: Path) -> bool:
+    """Whether an environment leaves its images to CodeBuild; of a file that cannot be read, others complain."""
+    for file in (root / "environments").glob("*.toml"):
+        try:
+            images = tomllib.loads(file.read_text(encoding="utf-8")).get("images")
+        except (OSError, ValueError):
+            continue
+        if isinstance(images, dict) and images.get("engine") == "codebuild":
+            return True
+    return False
+
+
 def _summary(tools: Toolchain) -> str:
     provider = f"AWS provider from {tools.provider_mirror or 'the public registry'}"
-    engine = f"{tools.engine.name} {tools.engine.version}"
+    engine = f"{tools.engine.name} {tools.engine.version}" if tools.engine else "no container engine"
     return (
         f"Python {platform.python_version()}, {engine}, {tools.terraform.product} {tools.terraform.version}, {provider}"
     )

@@ -373,7 +373,7 @@ module "observability" {
   cache = one([for cache in module.cache : { nodes = cache.nodes, count = var.cache.shards * (1 + var.cache.replicas) }])
 }
 
-# AWS's own way from a push to running tasks, for accounts that have settled for it; the deploys above need nothing of it.
+# Where deploys build their images, for environments that leave that to CodeBuild.
 module "remote_build" {
   source = "../modules/remote_build"
   count  = var.remote_build == null ? 0 : 1
@@ -394,6 +394,7 @@ module "remote_build" {
   source_days      = var.remote_build.source_days
 }
 
+# AWS's own way from a push to running tasks, for accounts that have settled for it; the deploys above need nothing of it.
 module "pipeline" {
   source = "../modules/pipeline"
   count  = var.pipeline == null ? 0 : 1

@@ -39,5 +39,19 @@ def test_buildkits_own_numbers_are_left_out() -> None:
     assert lines == ["#5 0.1 make"]
 
 
+def test_what_a_log_in_says_of_itself_is_left_out() -> None:
+    lines: list[str] = []
+    log = Log(line=lines.append)
+    for line in (
+        "WARNING! Your password will be stored unencrypted in /root/.docker/config.json.",
+        "Configure a credential helper to remove this warning. See",
+        "https://docs.docker.com/engine/reference/commandline/login/#credentials-store",
+        "Login Succeeded",
+        "Error response from daemon: login attempt failed with status: 401 Unauthorized",
+    ):
+        log(line)
+    assert lines == ["Error response from daemon: login attempt failed with status: 401 Unauthorized"]
+
+
 def test_a_log_does_not_print_its_secrets() -> None:
     assert "hush" not in repr(Log(line=lambda _: None, secrets=("hush",)))

@@ -481,7 +481,7 @@ def test_what_codebuild_is_given_builds_the_same_images(hub: Registry, app: Envi
     made, reference = remote(hub, there), f"{hub.repository}:{base.tags[0]}"
     made.build(base, reference, base="", line=lambda _: None)
     made.build(web, f"{hub.repository}:{web.tags[0]}", base=reference, line=lambda _: None)
-    assert not set(web.tags) & set(hub.tags()), "\n".join(there.said)
+    assert web.tags[0] not in hub.tags(), "\n".join(there.said)
     digest = made.push("web", f"{hub.repository}:{web.tags[0]}")
     made.close()
     assert hub.tags()[web.tags[0]] == digest

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from deploylib.errors import ToolMissingError
 from deploylib.toolchain import python_environment, setup
 from deploylib.toolchain.os_image import OsImage, recipe_of
 from deploylib.toolchain.python_environment import STAMP
@@ -40,24 +43,73 @@ def test_an_older_python_is_one_sentence() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_nothing_is_done_or_said_when_nothing_is_missing(stage: Stage, engine_at: Callable[..., FakeEngine]) -> None:
-    fake, machine = engine_at(stage.root / "docker.sock"), stage.machine()
-    stage.program("docker")
-    stage.program("docker-compose")
+def without_engine(stage: Stage) -> None:
+    """Have everything but an engine and what runs on it."""
     stage.program("skopeo")
     stage.program("terraform", 'echo \'{"terraform_version": "1.11.4"}\'')
-    fake.add_image(OsImage().name, labels=dict(recipe_of(OsImage(), machine, stage.checkout).labels))
     for each in (python_environment.development(stage.checkout), python_environment.emulator(stage.checkout)):
         each.lock_file.parent.mkdir(exist_ok=True)
         each.lock_file.touch()
         stage.program("python", folder=each.python.parent)
         (each.path / STAMP).write_text(python_environment.fingerprint(each.lock_file))
 
+
+def environments(stage: Stage, **files: str) -> None:
+    (stage.checkout / "environments").mkdir()
+    for name, text in files.items():
+        (stage.checkout / f"environments/{name}.toml").write_text(text)
+
+
+def test_nothing_is_done_or_said_when_nothing_is_missing(stage: Stage, engine_at: Callable[..., FakeEngine]) -> None:
+    fake, machine = engine_at(stage.root / "docker.sock"), stage.machine()
+    without_engine(stage)
+    stage.program("docker")
+    stage.program("docker-compose")
+    fake.add_image(OsImage().name, labels=dict(recipe_of(OsImage(), machine, stage.checkout).labels))
+
     tools = setup.ensure(stage.checkout, machine, stage.say)
 
+    assert tools.engine
     assert (tools.engine.host, tools.terraform.version) == (fake.host, "1.11.4")
     assert stage.said == []
     assert stage.calls == ["terraform version -json"]
+
+
+def test_no_engine_is_installed_or_started_where_codebuild_builds(stage: Stage) -> None:
+    without_engine(stage)
+    for name in ("dockerd", "apt-get"):
+        stage.program(name)
+    environments(stage, common="[images]\n", broken="[images", stg='[images]\nengine = "codebuild"\n')
+
+    tools = setup.ensure(stage.checkout, stage.machine(has_apt=True), stage.say)
+
+    assert tools.engine is None
+    assert stage.said == [setup.NO_ENGINE]
+    assert stage.calls == ["terraform version -json"]
+
+
+def test_an_engine_that_is_there_is_used_also_where_codebuild_builds(
+    stage: Stage, engine_at: Callable[..., FakeEngine]
+) -> None:
+    fake, machine = engine_at(stage.root / "docker.sock"), stage.machine()
+    without_engine(stage)
+    stage.program("docker")
+    stage.program("docker-compose")
+    fake.add_image(OsImage().name, labels=dict(recipe_of(OsImage(), machine, stage.checkout).labels))
+    environments(stage, common='[images]\nengine = "codebuild"\n')
+
+    tools = setup.ensure(stage.checkout, machine, stage.say)
+
+    assert tools.engine
+    assert stage.said == []
+
+
+def test_where_nobody_else_builds_an_engine_is_needed(stage: Stage) -> None:
+    without_engine(stage)
+    environments(stage, stg='[images]\nengine = "local"\n')
+
+    with pytest.raises(ToolMissingError, match="no container engine is installed"):
+        setup.ensure(stage.checkout, stage.machine(is_root=False), stage.say)
 
 
 def test_a_refusal_is_one_sentence_with_the_next_step_before_anything_is_made(tmp_path: Path) -> None:

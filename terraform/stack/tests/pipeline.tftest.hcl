@@ -138,18 +138,42 @@ run "each_service_is_deployed_by_whoever_moves_it" {
   }
 }
 
-run "images_are_built_elsewhere_where_it_is_asked_for" {
+run "nothing_is_built_elsewhere_unless_it_is_asked_for" {
   command = plan
 
+  assert {
+    condition     = length(module.remote_build) == 0
+    error_message = "off by default"
+  }
+}
+
+run "images_are_built_elsewhere_where_it_is_asked_for" {
   variables {
     pipeline     = null
     architecture = "ARM64"
     deploy_role  = { build_parameters = ["arn:aws:ssm:ap-northeast-1:111111111111:parameter/shop/build/token"] }
-    remote_build = { timeout_minutes = 60 }
+    remote_build = { timeout_minutes = 60, build_parameters = ["arn:aws:ssm:ap-northeast-1:111111111111:parameter/shop/build/hub"] }
   }
 
   assert {
     condition     = module.remote_build[0].contract == { project = "shop-stg-build", bucket = "shop-stg-build-111111111111", platform = "linux/arm64" }
     error_message = "for the architecture of the tasks"
+  }
+
+  assert {
+    condition     = module.contract.document.remote_build == module.remote_build[0].contract
+    error_message = "a deploy reads where"
+  }
+
+  assert {
+    condition = flatten([for one in module.remote_build[0].statements : one.Resource if one.Sid == "Parameters"]) == [
+      "arn:aws:ssm:ap-northeast-1:111111111111:parameter/shop/build/hub", "arn:aws:ssm:ap-northeast-1:111111111111:parameter/shop/build/token",
+    ]
+    error_message = "its own parameters, and those that deploys give to builds"
+  }
+
+  assert {
+    condition     = flatten([for one in module.deploy_role[0].statements : one.Resource if one.Sid == "BuildElsewhere"]) == [module.remote_build[0].project_arn]
+    error_message = "whoever deploys starts these builds and no others"
   }
 }
