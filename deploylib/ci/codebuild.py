@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploylib.ci.model import CLEAN, INV, WHICH
+from deploylib.ci.model import CLEAN, INV, REPORTS, WHICH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 NETWORK = "beside"
 APPROVED = "DEPLOY_APPROVED"
+TOLD = (  # CodeBuild fails a build that has no artifact: here is one
+    f"mkdir -p {REPORTS}",
+    f'echo "This branch is deployed to: ${{environment:-nothing}}" | tee {REPORTS}/environment.txt',
+)
+BRANCH = "${CODEBUILD_WEBHOOK_HEAD_REF:-${CODEBUILD_SOURCE_VERSION:-}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +39,7 @@ def steps(pipeline: Pipeline) -> Steps:
     return Steps(
         tests=tuple(_tests(pipeline, test)) if test else (),
         stop=f"docker rm --force {names}; docker network rm {NETWORK}" if names else "",
-        deploy=_strictly("\n".join((*WHICH, *_cases(pipeline.deploys)))),
+        deploy=_strictly("\n".join((*WHICH, *TOLD, *_cases(pipeline.deploys)))),
         clean=" && ".join(CLEAN) + " || true # a branch that is deployed nowhere has built nothing",
     )
 
@@ -78,17 +83,19 @@ def _cases(deploys: tuple[Deploy, ...]) -> Iterator[str]:
         yield f"  {one.environment})"
         yield from (f"    {line}" for line in _gated(one) if line)
         yield "    ;;"
-    yield '  *) echo "Nothing is deployed from here" ;;'
     yield "esac"
 
 
 def _gated(one: Deploy) -> Iterator[str]:
     if one.gated:
         yield f'if [ "${{{APPROVED}:-}}" != {one.environment} ]; then'
-        yield f'  echo "{one.environment} waits for a person: start this build again with {APPROVED}={one.environment}"'
+        yield f'  echo "{one.environment} waits for a person, who starts this build again:"'
+        again = "aws codebuild start-build --project-name ${CODEBUILD_BUILD_ID%%:*}"
+        approved = f"--environment-variables-override name={APPROVED},value={one.environment}"
+        yield f'  echo "{again} --source-version {BRANCH} {approved}"'
         yield "  exit 0"
         yield "fi"
-    yield from (*one.image_tests, *one.script)
+    yield from one.whole_script
 
 
 def _strictly(lines: str) -> str:

@@ -115,17 +115,18 @@ class Deploy:
     @property
     def image_tests(self) -> tuple[str, ...]:
         """Build the images and test them beside their databases; nothing where they come from another environment."""
-        return (f"{INV} image.test --env auto",) if self.tests_images else ()
+        return _kept(f"{INV} image.test --env auto", "image-tests") if self.tests_images else ()
 
     @property
     def script(self) -> tuple[str, ...]:
-        """Deploy; all that it says is kept, the report of a failure too.
-
-        Who cancels a job signals all of it: what keeps the lines outlives the deploy, which has more to say then.
-        """
+        """Deploy; the report of a failure is kept too."""
         confirmed = f" --confirm {self.environment}" if self.gated else ""
-        keep = f"{{ trap '' INT TERM; tee {REPORTS}/deploy.log; }}"
-        return (f"mkdir -p {REPORTS}", f"{INV} deploy --env auto --yes{confirmed} --wait-lock 30m 2>&1 | {keep}")
+        return _kept(f"{INV} deploy --env auto --yes{confirmed} --wait-lock 30m", "deploy")
+
+    @property
+    def whole_script(self) -> tuple[str, ...]:
+        """All of it, for systems where one script is the whole job."""
+        return tuple(dict.fromkeys((*self.image_tests, *self.script)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,25 +140,45 @@ class Pipeline:
     platform: str
 
     @property
+    def advice(self) -> str:
+        """What is missing of a whole pipeline, and what to write; nothing where nothing is."""
+        return (
+            ""
+            if self.test
+            else "Nothing is tested but the images: write [ci.test] into environments/common.toml (docs/ci.md)"
+        )
+
+    @property
     def merge_test(self) -> tuple[str, ...]:
         """The tests on the commit merged with *merge_into*, or nothing."""
+        return self._merge_test("")
+
+    @property
+    def merge_test_in_whole_clone(self) -> tuple[str, ...]:
+        """The same where the clone knows every branch already, and has no right to fetch."""
+        return self._merge_test(" --no-fetch")
+
+    def _merge_test(self, flags: str) -> tuple[str, ...]:
         if not self.test or not self.merge_into:
             return ()
         inner = shlex.quote("set -euo pipefail\n" + "\n".join(self.test.script))
-        return (f"{INV} ci.merge-test --into {shlex.quote(self.merge_into)} -- bash -c {inner}",)
+        return (f"{INV} ci.merge-test --into {shlex.quote(self.merge_into)}{flags} -- bash -c {inner}",)
 
 
 def pipeline(environments: tuple[Environment, ...]) -> Pipeline:
     """Return what the pipeline of a project does whose environments these are.
 
-    Raises `ConfigError` when `[branches]` sends nothing to any of them.
+    Raises `ConfigError` when there are none, or `[branches]` sends nothing to any of them.
     """
+    if not environments:
+        raise ConfigError("no environment in environments/", hint="write environments/stg.toml (docs/environments.md)")
     by_name = {one.name: one for one in environments}
     found = tuple(_deploys(by_name))
     if not found:
+        suggested = next((one.name for one in environments if not one.account.is_local), environments[0].name)
         raise ConfigError(
             "no branch is deployed anywhere, so there is no pipeline",
-            hint='write into environments/common.toml: [branches] main = "stg"',
+            hint=f'write into environments/common.toml, under [branches]: main = "{suggested}" (docs/branches.md)',
         )
     first = by_name[found[0].environment]
     return Pipeline(
@@ -167,6 +188,14 @@ def pipeline(environments: tuple[Environment, ...]) -> Pipeline:
         deploys=found,
         platform=first.images.platform,
     )
+
+
+def _kept(command: str, log: str) -> tuple[str, ...]:
+    """Return *command* with all that it says in a file too.
+
+    Who cancels a job signals all of it: what keeps the lines outlives the command, which has more to say then.
+    """
+    return (f"mkdir -p {REPORTS}", f"{command} 2>&1 | {{ trap '' INT TERM; tee {REPORTS}/{log}.log; }}")
 
 
 def _deploys(environments: Mapping[str, Environment]) -> Iterator[Deploy]:

@@ -24,6 +24,11 @@ TEMPLATES = Path(__file__).parent / "templates"
 PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(:[A-Za-z0-9_.-]+)?", re.ASCII)
 BARE = re.compile(r"([A-Za-z]|\.[a-z]+/).*", re.ASCII)
 RUNNERS = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}  # GitHub's, by platform of the images
+ACTIONS = {  # GitHub's own, by the commit of a release: a tag can be moved
+    "checkout": "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
+    "setup_python": "actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0",
+    "upload_artifact": "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0",
+}
 WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})  # YAML's own, in any case
 
 
@@ -76,6 +81,7 @@ def render(pipeline: Pipeline, name: str) -> str:
             python=model.PYTHON,
             requirements=model.REQUIREMENTS,
             reports=model.REPORTS,
+            actions=ACTIONS,
             runner=RUNNERS[pipeline.platform],
             arm=pipeline.platform == "linux/arm64",
         )
@@ -92,10 +98,10 @@ def write(file: Path, text: str) -> bool:
     return True
 
 
-def check(file: Path, text: str, *, command: str) -> None:
-    """Raise `OutdatedError` when *file* is not what *command* would write."""
+def check(file: Path, text: str, *, called: str, command: str) -> None:
+    """Raise `OutdatedError` when *file*, which a person knows as *called*, is not what *command* would write."""
     if _content(file) != text:
-        raise OutdatedError(f"{file.name} {'is out of date' if file.is_file() else 'is not there'}", hint=command)
+        raise OutdatedError(f"{called} {'is out of date' if file.is_file() else 'is not there'}", hint=command)
 
 
 def _content(file: Path) -> str:
@@ -127,6 +133,8 @@ def _templates() -> jinja2.Environment:
         "block": block,
         "argument": argument,
         "expression": expression,
+        "github_value": github_value,
+        "gitlab_value": gitlab_value,
         "circleci": circleci,
         "circleci_branch": circleci_branch,
         "gitlab_branch": gitlab_branch,
@@ -165,6 +173,16 @@ def expression(value: str) -> str:
     """Return *value* as a string in an expression of GitHub."""
     doubled = value.replace("'", "''")
     return f"'{doubled}'"
+
+
+def github_value(value: str) -> str:
+    """Return the *value* of a variable with `${{`, which begins an expression there, as itself."""
+    return value.replace("${{", "${{ '${{' }}")
+
+
+def gitlab_value(value: str) -> str:
+    """Return the *value* of a variable with `$`, which begins another variable there, as itself."""
+    return value.replace("$", "$$")
 
 
 def circleci(lines: Iterable[str]) -> tuple[str, ...]:

@@ -38,17 +38,20 @@ def environment(c: Context, output: str = "text") -> None:
 @command
 def render(c: Context, provider: str = "", out: str = "", check: bool = False) -> None:
     """Write the file of a CI system."""
+    import shlex
     from pathlib import Path
 
     from deploylib import ci, config, report
 
-    chosen = ci.of(provider)
-    file = Path(out).resolve() if out else root(c) / chosen.file
-    text = ci.render(ci.pipeline(tuple(config.load(root(c), name) for name in config.names(root(c)))), provider)
+    chosen, made = ci.of(provider), ci.pipeline(tuple(config.load(root(c), name) for name in config.names(root(c))))
+    file, called = Path(out).resolve() if out else root(c) / chosen.file, out or chosen.file
+    text = ci.render(made, provider)
     if check:
-        ci.check(file, text, command=chosen.command)
+        ci.check(file, text, called=called, command=f"{chosen.command}{out and f' --out {shlex.quote(out)}'}")
     changed = not check and ci.write(file, text)
-    report.say(f"{out or chosen.file} {'written' if changed else 'is up to date'}")
+    report.say(f"{called} {'written' if changed else 'is up to date'}")
+    if made.advice and not check:
+        report.say(made.advice)
 
 
 @task(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,10 +33,11 @@ environment = { GREETING = "Hello" }
 """
 CHECK = 'echo "tested $GREETING" >>"$RECORD"; test ! -e broken\n'
 INV = f"""#!/bin/bash
-echo "inv $* token=${{STG_TOKEN:-}} key=${{AWS_PRD_ACCESS_KEY_ID:-}}" >>"$RECORD"
+echo "inv $* token=${{STG_TOKEN:-${{ACTIONS_ID_TOKEN_REQUEST_TOKEN:-}}}} key=${{AWS_PRD_ACCESS_KEY_ID:-}}" >>"$RECORD"
 case "$1" in
   ci.merge-test) [ "${{MERGE:-}}" = no ] || PYTHONPATH={ROOT} exec {sys.executable} -m invoke "$@" ;;
   ci.*) PYTHONPATH={ROOT} exec {sys.executable} -m invoke "$@" ;;
+  image.test) echo "the image tests say something"; exit "${{IMAGE_CODE:-0}}" ;;
   deploy) echo "the deploy says something"; exit "${{DEPLOY_CODE:-0}}" ;;
 esac
 """
@@ -47,8 +49,6 @@ else exec {sys.executable} "$@"; fi
 """,
     "inv": INV,
     "true": "#!/bin/bash\n",
-    "curl": '#!/bin/bash\necho "curl $*" >>"$RECORD"\n',
-    "jq": "#!/bin/bash\necho the-token\n",
     "docker": '#!/bin/bash\nif [ "$1 $2" = "run --rm" ]; then GREETING=Hello exec bash -c "${@: -1}"; fi\n',
 }
 DEPLOYED = {  # the jobs of a push to master, by provider
@@ -93,12 +93,7 @@ class Yard:
             programs=self.path.parent / "programs",
             approved=approved,
             secrets={"AWS_PRD_ACCESS_KEY_ID": "key-of-prd"},
-            more={
-                "RECORD": str(self.path.parent / "record"),
-                "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request",
-                "ACTIONS_ID_TOKEN_REQUEST_URL": "https://token.invalid/?a=b",
-                **variables,
-            },
+            more={"RECORD": str(self.path.parent / "record"), **variables},
         )
         found = yaml.load((self.path / ci.of(provider).file).read_text(), Loader=Loader)  # noqa: S506  # a safe one
         more: dict[str, Any] = {"reviewed": ("prd",)} if provider == "github" else {}
@@ -211,8 +206,38 @@ def test_a_deploy_that_fails_fails_its_job_and_what_it_said_is_kept(provider: st
     assert machine.verdicts[job] == FAILED
     assert (machine.folder / job / "reports/deploy.log").read_text() == "the deploy says something\n"
     assert yard.record[-1].startswith("inv image.clean --env auto")
-    if provider in {"github", "circleci"}:
-        assert (machine.folder / "artifacts/deploy-stg/deploy.log").is_file()
+    assert (machine.artifacts / job / "deploy.log").read_text() == "the deploy says something\n"
+    assert machine.codes == [6]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_images_that_fail_their_tests_are_not_deployed_and_what_was_said_is_kept(provider: str, yard: Yard) -> None:
+    yard.push("master")
+    machine = yard.run(provider, "master", IMAGE_CODE="4", MERGE="no")
+    job = "build" if provider == "codebuild" else "deploy-stg"
+    assert (machine.verdicts[job], machine.codes) == (FAILED, [4])
+    assert yard.deploys() == []
+    assert (machine.artifacts / job / "image-tests.log").read_text() == "the image tests say something\n"
+    assert yard.record[-1].startswith("inv image.clean --env auto")
+
+
+@pytest.mark.parametrize("provider", ["github", "gitlab", "circleci"])
+def test_jobs_that_run_what_was_pushed_see_neither_secrets_nor_tokens(provider: str, yard: Yard) -> None:
+    yard.push("release")
+    yard.run(provider, "release", approved=("deploy-prd", "approve-prd"), MERGE="no")
+    before, _, after = "\n".join(yard.record).partition("inv deploy")
+    assert set(re.findall(r"token=.*", before)) == {"token= key="}
+    assert "key=key-of-prd" in after
+
+
+def test_codebuild_tells_the_command_that_lets_a_release_go_on(yard: Yard) -> None:
+    yard.push("release")
+    machine = yard.run("codebuild", "release", MERGE="no")
+    (line,) = [one for said in machine.said for one in said.splitlines() if one.startswith("aws codebuild start-build")]
+    assert line == (
+        "aws codebuild start-build --project-name shop --source-version refs/heads/release "
+        "--environment-variables-override name=DEPLOY_APPROVED,value=prd"
+    )
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -230,13 +255,22 @@ def test_what_does_not_merge_is_told_and_deployed_all_the_same_by_those_who_can_
     assert (yard.deploys() == []) == (provider == "codebuild")
 
 
+def run(yard: Yard, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `inv WORDS` in the shop."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(machines.SYSTEMS)}
+    return subprocess.run(
+        [sys.executable, "-m", "invoke", *words],
+        cwd=yard.path,
+        env={**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
 def invoke(yard: Yard, *words: str) -> int:
     """Run `inv WORDS` in the shop and return its exit code."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(machines.SYSTEMS)}
-    argv = [sys.executable, "-m", "invoke", *words]
-    return subprocess.run(
-        argv, cwd=yard.path, env={**kept, "PYTHONPATH": str(ROOT)}, check=False, capture_output=True
-    ).returncode
+    return run(yard, *words).returncode
 
 
 def test_a_file_that_is_out_of_date_is_found_and_written(yard: Yard) -> None:
@@ -244,6 +278,24 @@ def test_a_file_that_is_out_of_date_is_found_and_written(yard: Yard) -> None:
     assert invoke(yard, *render, "--check") == 0
     file = yard.path / ".circleci/config.yml"
     file.write_text(file.read_text() + "# by hand\n")
-    assert invoke(yard, *render, "--check") == 9
+    refused = run(yard, *render, "--check")
+    assert (refused.returncode, refused.stderr) == (
+        9,
+        "error: .circleci/config.yml is out of date\nhint: inv ci.render --provider circleci\n",
+    )
     assert invoke(yard, *render) == 0
     assert "by hand" not in file.read_text()
+
+
+def test_a_file_elsewhere_is_told_with_the_command_that_writes_it_there(yard: Yard) -> None:
+    refused = run(yard, "ci.render", "--provider", "github", "--out", "a b.yml", "--check")
+    assert refused.returncode == 9
+    assert "hint: inv ci.render --provider github --out 'a b.yml'" in refused.stderr
+
+
+def test_a_pipeline_without_tests_is_written_and_says_what_to_write(yard: Yard) -> None:
+    common = yard.path / "environments/common.toml"
+    common.write_text(common.read_text().replace(TESTED, ""))
+    done = run(yard, "ci.render", "--provider", "gitlab")
+    assert done.returncode == 0
+    assert "write [ci.test] into environments/common.toml" in done.stdout

@@ -101,8 +101,20 @@ def test_without_tests_there_is_no_merge_test(tmp_path: Path) -> None:
 
 
 def test_without_branches_there_is_no_pipeline(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no branch is deployed anywhere"):
+    with pytest.raises(ConfigError, match="no branch is deployed anywhere") as refused:
         deploys(tmp_path, "")
+    assert 'under [branches]: main = "prd"' in refused.value.hint
+
+
+def test_without_environments_there_is_no_pipeline() -> None:
+    with pytest.raises(ConfigError, match="no environment") as refused:
+        ci.pipeline(())
+    assert "environments/stg.toml" in refused.value.hint
+
+
+def test_what_is_missing_of_a_pipeline_is_told(tmp_path: Path) -> None:
+    assert ci.pipeline(shop.environments(tmp_path)).advice == ""
+    assert "write [ci.test]" in ci.pipeline(shop.environments(tmp_path, common=shop.COMMON)).advice
 
 
 def test_a_job_may_take_as_long_as_the_release_that_it_runs(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
+import re
 import subprocess
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GOLDEN = Path(__file__).parent / "golden"
+PROGRAMS = Path(sysconfig.get_path("scripts"))
+SHELLCHECK = PROGRAMS / "shellcheck"
 SCHEMAS = {"github": "github-workflows", "gitlab": "gitlab-ci", "circleci": "circle-ci"}
 STARRED = """
 [app]
@@ -84,6 +88,26 @@ def validator(provider: str) -> Any:
     return jsonschema.validators.validator_for(wanted)(wanted)
 
 
+def shellchecked(script: str) -> str:
+    """Return what ShellCheck says of *script*, but where a text for another shell is quoted.
+
+    It says nothing on machines that its package has no program for: Linux on ARM.
+    """
+    words = [str(SHELLCHECK), "--shell=bash", "--exclude=SC2016", "-"]
+    if not SHELLCHECK.exists():
+        return ""
+    return subprocess.run(words, input=script, text=True, capture_output=True, check=False).stdout
+
+
+def zizmor(root: Path, text: str) -> list[str]:
+    """Return the names of what zizmor, which is asked nothing but this file, finds in a workflow."""
+    file = root / ".github/workflows/deploy.yml"
+    ci.write(file, text)
+    words = [str(PROGRAMS / "zizmor"), "--offline", "--quiet", "--no-config", "--no-exit-codes", "--format=json"]
+    done = subprocess.run([*words, str(file)], capture_output=True, text=True, check=True)
+    return [one["ident"] for one in json.loads(done.stdout)]
+
+
 def scripts(found: Any) -> Iterator[str]:
     """Yield everything in a file that bash is to run."""
     for key, one in found.items() if isinstance(found, dict) else enumerate(found):
@@ -128,6 +152,29 @@ def test_every_script_is_bash(provider: str, configuration: str, tmp_path: Path)
         subprocess.run(["bash", "-n"], input=script.replace("\\<<", "<<"), text=True, check=True, capture_output=True)
 
 
+@pytest.mark.parametrize(
+    "configuration", [one for one in CONFIGURATIONS if one != "starred"]
+)  # it has what nobody runs
+@pytest.mark.parametrize("provider", ci.PROVIDERS)
+def test_shellcheck_finds_nothing_in_the_scripts(provider: str, configuration: str, tmp_path: Path) -> None:
+    complaints = [shellchecked(one) for one in scripts(load(rendered(tmp_path, provider, configuration)))]
+    assert set(complaints) == {""}
+
+
+def test_shellcheck_would_find_a_mistake() -> None:
+    assert ("SC2086" in shellchecked("rm -r $where")) == SHELLCHECK.exists()
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_zizmor_finds_nothing_unsafe_in_the_workflow(configuration: str, tmp_path: Path) -> None:
+    assert zizmor(tmp_path, rendered(tmp_path, "github", configuration)) == []
+
+
+def test_zizmor_would_find_what_is_unsafe(tmp_path: Path) -> None:
+    unsafe = rendered(tmp_path, "github").replace("persist-credentials: false", "lfs: false")
+    assert set(zizmor(tmp_path, re.sub(r"@[0-9a-f]{40} # v", "@v", unsafe))) == {"artipacked", "unpinned-uses"}
+
+
 BUILDSPEC: dict[str, Any] = {  # of the reference of version 0.2, what we use
     "version": {},
     "env": dict.fromkeys(("shell", "git-credential-helper", "variables")),
@@ -166,6 +213,52 @@ def test_a_service_is_started_with_its_command(tmp_path: Path) -> None:
     assert "rabbitmq:3 rabbitmq-server --quiet" in rendered(tmp_path, "codebuild", "starred")
 
 
+def deploys(found: Any, provider: str) -> dict[str, Any]:
+    """Return the deploy jobs of a file by environment; those of CircleCI as the workflow calls them."""
+    if provider == "circleci":
+        (workflow,) = found["workflows"].values()
+        jobs = {name: call for one in workflow["jobs"] if isinstance(one, dict) for name, call in one.items()}
+    else:
+        jobs = found.get("jobs", found)
+    return {name.removeprefix("deploy-"): job for name, job in jobs.items() if name.startswith("deploy-")}
+
+
+@pytest.mark.parametrize(
+    ("provider", "key"), [("github", "concurrency"), ("gitlab", "resource_group"), ("circleci", "serial-group")]
+)
+def test_deploys_to_one_environment_wait_for_each_other_and_for_no_other(
+    provider: str, key: str, tmp_path: Path
+) -> None:
+    found = deploys(load(rendered(tmp_path, provider)), provider)
+    groups = {name: job[key]["group"] if provider == "github" else job[key] for name, job in found.items()}
+    assert list(groups) == ["stg", "prd"]
+    assert all(group.endswith(f"deploy-{name}") for name, group in groups.items())
+
+
+def test_a_job_on_github_may_do_nothing_but_read_and_a_deploy_ask_for_its_token(tmp_path: Path) -> None:
+    found = load(rendered(tmp_path, "github"))
+    assert found["permissions"] == {"contents": "read"}
+    permissions = {name: job["permissions"] for name, job in found["jobs"].items() if "permissions" in job}
+    assert permissions == {key: {"contents": "read", "id-token": "write"} for key in ("deploy-stg", "deploy-prd")}
+
+
+def test_a_newer_push_to_github_ends_tests_and_never_a_deploy(tmp_path: Path) -> None:
+    jobs = load(rendered(tmp_path, "github"))["jobs"]
+    ended = {name: job["concurrency"]["cancel-in-progress"] for name, job in jobs.items() if "concurrency" in job}
+    assert ended == {"test": True, "merge-test": True, "deploy-stg": False, "deploy-prd": False}
+
+
+def test_values_that_a_system_would_fill_in_are_told_apart(tmp_path: Path) -> None:
+    hostile = 'PRICE = "5$ ${HOME} ${{ github.actor }} <<one>>"'
+    text = CONFIGURATIONS["whole"].replace('GREETING = "Hello: you"', hostile)
+    made = ci.pipeline(shop.environments(tmp_path, common=text))
+    said = {name: load(ci.render(made, name)) for name in ci.PROVIDERS}
+    assert said["gitlab"][".beside-services"]["variables"]["PRICE"] == "5$$ $${HOME} $${{ github.actor }} <<one>>"
+    assert said["github"]["jobs"]["test"]["env"]["PRICE"] == "5$ ${HOME} ${{ '${{' }} github.actor }} <<one>>"
+    beside = said["circleci"]["executors"]["beside-services"]["docker"][0]
+    assert beside["environment"]["PRICE"] == "5$ ${HOME} ${{ github.actor }} \\<<one>>"
+
+
 def test_what_circleci_would_take_for_a_parameter_is_told_apart(tmp_path: Path) -> None:
     steps = load(rendered(tmp_path, "circleci", "starred"))["jobs"]["test"]["steps"]
     assert "cat \\<<END\n" in steps[2]["run"]["command"]
@@ -191,14 +284,15 @@ def test_a_provider_that_there_is_not_is_told_with_those_that_there_are(tmp_path
 
 def test_a_file_is_written_once_and_checked(tmp_path: Path) -> None:
     file = tmp_path / ".github/workflows/deploy.yml"
-    with pytest.raises(OutdatedError, match="is not there") as refused:
-        ci.check(file, "one\n", command="inv ci.render --provider github")
+    called = ".github/workflows/deploy.yml"
+    with pytest.raises(OutdatedError, match=r"\.github/workflows/deploy\.yml is not there") as refused:
+        ci.check(file, "one\n", called=called, command="inv ci.render --provider github")
     assert refused.value.hint == "inv ci.render --provider github"
     assert ci.write(file, "one\n")
     assert not ci.write(file, "one\n")
-    ci.check(file, "one\n", command="")
+    ci.check(file, "one\n", called=called, command="")
     with pytest.raises(OutdatedError, match="is out of date"):
-        ci.check(file, "two\n", command="")
+        ci.check(file, "two\n", called=called, command="")
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
