@@ -73,8 +73,8 @@ def _beside(test: Suite) -> str:
     network = f" --network {NETWORK}" if test.services else ""
     variables = "".join(f" --env {shlex.quote(f'{key}={value}')}" for key, value in test.variables.items())
     inner = shlex.quote("set -euo pipefail\n" + "\n".join(test.script))
-    where = '--volume "$PWD:$PWD" --workdir "$PWD"'
-    return f"docker run --rm{network} {where}{variables} {shlex.quote(test.image)} bash -c {inner}"
+    where = '--volume "$PWD:$PWD" --workdir "$PWD" --entrypoint bash'
+    return f"docker run --rm{network} {where}{variables} {shlex.quote(test.image)} -c {inner}"
 
 
 def _cases(deploys: tuple[Deploy, ...]) -> Iterator[str]:
