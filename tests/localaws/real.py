@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,16 @@ while (my $client = $server->accept) {
     close $client;
 }
 """
+CODE_DEPLOY = {"deploymentController": {"type": "CODE_DEPLOY"}}
+AT_ONCE = {
+    "deploymentReadyOption": {"actionOnTimeout": "CONTINUE_DEPLOYMENT", "waitTimeInMinutes": 0},
+    "terminateBlueInstancesOnDeploymentSuccess": {"action": "TERMINATE", "terminationWaitTimeInMinutes": 0},
+}
+WAITS_FOR_A_PERSON = {
+    "deploymentReadyOption": {"actionOnTimeout": "STOP_DEPLOYMENT", "waitTimeInMinutes": 30},
+    "terminateBlueInstancesOnDeploymentSuccess": {"action": "TERMINATE", "terminationWaitTimeInMinutes": 600},
+}
+ROLL_BACK = ("DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST")
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 
 
@@ -125,3 +137,75 @@ def healthy(root: Path, group: str) -> int:
     """Return how many targets of a group are healthy."""
     told = client(root, "elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
     return sum(one["TargetHealth"]["State"] == "healthy" for one in told)
+
+
+def deployment_group(root: Path, switch: Switch, name: str, **more: Any) -> dict[str, str]:
+    """Make an application and a group of CodeDeploy for the service *name*, and return how they are named."""
+    codedeploy, names = client(root, "codedeploy"), {"applicationName": "shop", "deploymentGroupName": "web"}
+    codedeploy.create_application(applicationName="shop", computePlatform="ECS")
+    codedeploy.create_deployment_group(
+        **names,
+        serviceRoleArn="arn:aws:iam::000000000000:role/codedeploy",
+        ecsServices=[{"clusterName": CLUSTER, "serviceName": name}],
+        deploymentStyle={"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"},
+        loadBalancerInfo={
+            "targetGroupPairInfoList": [
+                {
+                    "targetGroups": [{"name": "blue"}, {"name": "green"}],
+                    "prodTrafficRoute": {"listenerArns": [switch.listener]},
+                    "testTrafficRoute": {"listenerArns": [switch.test_listener]},
+                }
+            ]
+        },
+        **{"blueGreenDeploymentConfiguration": AT_ONCE, **more},
+    )
+    return names
+
+
+def deploy(root: Path, group: dict[str, str], definition: str) -> str:
+    """Make a deployment of CodeDeploy, which is rolled back whatever ends it early."""
+    properties = {
+        "TaskDefinition": definition,
+        "LoadBalancerInfo": {"ContainerName": "app", "ContainerPort": PORT},
+        "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-1"]}},
+    }
+    spec = {"version": 0.0, "Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": properties}}]}
+    made = client(root, "codedeploy").create_deployment(
+        **group,
+        revision={"revisionType": "AppSpecContent", "appSpecContent": {"content": json.dumps(spec)}},
+        autoRollbackConfiguration={"enabled": True, "events": list(ROLL_BACK)},
+    )
+    return str(made["deploymentId"])
+
+
+def status(root: Path, deployment: str) -> str:
+    return str(info(root, deployment)["status"])
+
+
+def info(root: Path, deployment: str) -> dict[str, Any]:
+    """Return what CodeDeploy says of a deployment."""
+    return dict(client(root, "codedeploy").get_deployment(deploymentId=deployment)["deploymentInfo"])
+
+
+def target(root: Path, deployment: str, name: str) -> dict[str, Any]:
+    """Return how far the service *name* is in a deployment."""
+    asked = {"deploymentId": deployment, "targetId": f"{CLUSTER}:{name}"}
+    return dict(client(root, "codedeploy").get_deployment_target(**asked)["deploymentTarget"]["ecsTarget"])
+
+
+def task_sets(root: Path, name: str) -> dict[str, str]:
+    """Return the revision of each task set of a service, by its status."""
+    found = client(root, "ecs").describe_services(cluster=CLUSTER, services=[name])["services"][0]
+    return {one["status"]: one["taskDefinition"] for one in found["taskSets"]}
+
+
+def shown(root: Path, switch: Switch) -> str:
+    """Return what testers see: the answer of the test listener."""
+    local = instance.read(root, "local")
+    assert local is not None
+    connection = http.client.HTTPConnection("127.0.0.1", local.port, timeout=10)
+    connection.request("GET", "/", headers={"Host": f"{switch.name}.alb.localhost:8443"})
+    with connection.getresponse() as answer:
+        body = answer.read().decode()
+    connection.close()
+    return body

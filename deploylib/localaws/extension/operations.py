@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core.responses import request_scope
 from ministack.services import ecs, s3, ssm
 
-from deploylib.localaws.extension import history, patching
+from deploylib.localaws.extension import history, patching, task_sets
 from deploylib.localaws.extension.record import Stop
 from deploylib.localaws.extension.vitals import SCHEDULER
 
@@ -142,7 +142,9 @@ def _created(original: Operation, data: Data) -> Any:
     if refusal := _bad_definition(data):
         return refusal
     answer, made = original(data), _service(data, data.get("serviceName"))
-    if made is not service and made is not None:
+    if made is not service and made is not None and task_sets.by_codedeploy(made):
+        task_sets.first(made)
+    elif made is not service and made is not None:
         history.begin(made, ecs._primary_deployment(made), None, now=ecs._iso())
     return _rewritten(answer, made, data)
 
@@ -155,6 +157,8 @@ def _updated(original: Operation, data: Data) -> Any:
         return ecs.error_response_json("ServiceNotActiveException", "Service was not ACTIVE.", 400)
     if refusal := _bad_definition(data):
         return refusal
+    if task_sets.by_codedeploy(service) and (message := task_sets.refusal(data)):
+        return ecs.error_response_json("InvalidParameterException", message, 400)
     known, before = len(service["events"]), ecs._primary_deployment(service)
     answer = original(data)
     # MiniStack tells of draining one task at every update.

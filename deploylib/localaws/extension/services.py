@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core.responses import get_account_id, get_region, new_uuid, request_scope
 from ministack.services import ecs
 
-from deploylib.localaws.extension import history, rollout
+from deploylib.localaws.extension import history, rollout, task_sets
 from deploylib.localaws.extension.record import Stop
 from deploylib.localaws.extension.rollout import Stage, TaskView, Wanted
 from deploylib.localaws.extension.vitals import SCHEDULER
@@ -145,6 +145,9 @@ class Scheduler:
         primary = ecs._primary_deployment(service)
         if service["status"] != "ACTIVE" or primary is None:
             return
+        if task_sets.by_codedeploy(service):
+            self._keep(key, service, tasks)
+            return
         self._break_circuit(key, service, primary)
         self._move(key, service, tasks)
         tasks = _tasks_of(service)
@@ -171,6 +174,24 @@ class Scheduler:
             self._start_when_due(key, service, primary, decision.start)
         if decision.completed and primary["rolloutState"] == "IN_PROGRESS":
             _complete(service, primary)
+
+    def _keep(self, key: str, service: dict[str, Any], tasks: list[dict[str, Any]]) -> None:
+        """Give each task set of a service under CodeDeploy the tasks that it is to have."""
+        for one in service["deployments"]:
+            active = [task for task in tasks if _is_active(task) and task.get("_deployment_id") == one["id"]]
+            self._note_steady(service, one, active)
+            count = task_sets.wanted(service, one)
+            wanted = Wanted(deployment=one["id"], count=count)
+            decision = rollout.decide([_view(service, task) for task in active], wanted)
+            self._stop(service, one, [task for task in active if task["taskArn"] in decision.stop])
+            if decision.start:
+                self._start_when_due(key, service, one, decision.start)
+            task_sets.settle(one, steady=decision.completed and not decision.stop)
+        tasks = _tasks_of(service)
+        _count(service, tasks)
+        left = {task.get("_deployment_id") for task in tasks if task["lastStatus"] != "STOPPED"}
+        kept = [one for one in service["deployments"] if one["status"] != "DRAINING" or one["id"] in left]
+        service["deployments"][:] = kept
 
     def _note_steady(self, service: dict[str, Any], primary: dict[str, Any], active: list[dict[str, Any]]) -> None:
         fresh = [task for task in active if task.get("_steady") and not task.get("_noted")]
@@ -202,7 +223,7 @@ class Scheduler:
         return float(service["_restart"][1])
 
     def _start(self, service: dict[str, Any], primary: dict[str, Any], count: int) -> None:
-        before = set(ecs._tasks.keys())
+        before, placed = set(ecs._tasks.keys()), task_sets.placed(service, primary)
         tags = ecs._tags.get(service["serviceArn"], []) if service.get("propagateTags") == "SERVICE" else []
         status, _, body = ecs._run_task(
             {
@@ -211,10 +232,10 @@ class Scheduler:
                 "count": count,
                 "group": f"service:{service['serviceName']}",
                 "startedBy": primary["id"],
-                "launchType": service.get("launchType"),
-                "capacityProviderStrategy": service.get("capacityProviderStrategy"),
-                "platformVersion": service.get("platformVersion", ""),
-                "networkConfiguration": service.get("networkConfiguration") or {},
+                "launchType": placed.get("launchType"),
+                "capacityProviderStrategy": placed.get("capacityProviderStrategy"),
+                "platformVersion": placed.get("platformVersion") or "",
+                "networkConfiguration": placed.get("networkConfiguration") or {},
                 "enableExecuteCommand": service.get("enableExecuteCommand", False),
                 "tags": copy.deepcopy(tags),
                 "_deploymentId": primary["id"],

@@ -38,6 +38,7 @@ class Settings:
     drain_max_seconds: float = 10.0
     failed_kept_seconds: float = 6.0
     restart_delay_max_seconds: float = 5.0
+    codedeploy_minute_seconds: float = 5.0
     docker_timeout_seconds: float = 60.0
 
     @property

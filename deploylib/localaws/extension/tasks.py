@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core.responses import new_uuid
 from ministack.services import ecs, s3
 
-from deploylib.localaws.extension import containers, environment_files, order, vitals
+from deploylib.localaws.extension import containers, environment_files, order, task_sets, vitals
 from deploylib.localaws.extension.engine import ClosedError
 from deploylib.localaws.extension.group import Group, StartError
 from deploylib.localaws.extension.health import Health, Result
@@ -237,7 +237,8 @@ class Run:
         self._record.tell("RUNNING", startedAt=ecs._iso())
         self._record.count()
         self._running_since = time.monotonic()
-        self._vitals.check_targets(self._world.service_of(task) or {}, address)
+        service = self._world.service_of(task) or {}
+        self._vitals.check_targets(task_sets.placed(service, ecs._deployment_for_task(service, task)), address)
         self._world.changed(task)
 
     def _judge(self) -> None:
