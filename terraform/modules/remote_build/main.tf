@@ -86,6 +86,7 @@ resource "aws_iam_role_policy" "this" {
       [
         { Sid = "Log", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = "${aws_cloudwatch_log_group.this.arn}:*" },
         { Sid = "Source", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = "${aws_s3_bucket.sources.arn}/sources/*" },
+        { Sid = "Bucket", Effect = "Allow", Action = ["s3:GetBucketAcl", "s3:GetBucketLocation"], Resource = aws_s3_bucket.sources.arn },
         { Sid = "LogIn", Effect = "Allow", Action = ["ecr:GetAuthorizationToken"], Resource = "*" }, # of the registry, not of a repository
         {
           Sid    = "Images"

@@ -71,6 +71,11 @@ run "it_may_push_to_one_repository_and_read_what_it_is_given" {
   }
 
   assert {
+    condition     = { for one in output.statements : one.Sid => one.Resource if contains(["Source", "Bucket"], one.Sid) } == { Source = "arn:aws:s3:::shop-stg-build-111111111111/sources/*", Bucket = "arn:aws:s3:::shop-stg-build-111111111111" }
+    error_message = "it reads sources, and nothing else of S3"
+  }
+
+  assert {
     condition     = length([for one in output.statements : one if one.Sid == "Parameters"]) == 0
     error_message = "without parameters it reads none"
   }
