@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deploylib import aws, config, ledger
+from deploylib import aws, config, ledger, strategies
+from deploylib.bluegreen import finding
 from deploylib.config import files
 from deploylib.config.schema import NAME, REGION
 from deploylib.errors import AwsError, ConfigError, ContractError
@@ -46,11 +47,15 @@ class Wanted:
     region: str = ""
     config_file: str = ""
     ledger: str = ""
+    codedeploy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What is live: *repositories* has the URI of the ECR repository of each container whose image is from one."""
+    """What is live: *repositories* has the URI of the ECR repository of each container whose image is from one.
+
+    *group* is the deployment group of CodeDeploy that moves the service, *waits* the minutes that its deployments wait.
+    """
 
     account_id: str
     region: str
@@ -58,6 +63,8 @@ class Found:
     definition: Definition
     repositories: Mapping[str, str]
     url: str = ""
+    group: Mapping[str, Any] = field(default_factory=dict)
+    waits: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,17 +121,19 @@ def region(asked: Wanted, variables: Mapping[str, str]) -> str:
 def look(account: Account, asked: Wanted, where: str) -> Found:
     """Return what is live of that service in the region *where*; five calls, one more for each repository.
 
-    Raises `ConfigError` for a service that is not there, or whose deployments another service makes.
+    Where CodeDeploy moves it, those of `finding` as well. Raises `ConfigError` for a service that is not there, whose
+    deployments a third party makes, or whose deployment group nobody finds.
     """
     identity = account.sts.get_caller_identity()
     answer = account.ecs.describe_services(cluster=asked.cluster, services=[asked.service])
-    description = next((one for one in answer["services"] if one.get("status") == "ACTIVE"), None)
-    if description is None:
+    active = [strategies.steered(one) for one in answer["services"] if one.get("status") == "ACTIVE"]
+    if not active:
         raise ConfigError(
             f"{asked.cluster} has no active service {asked.service}",
             hint=f"aws ecs list-services --cluster {asked.cluster}",
         )
-    _refuse_other_controllers(description)
+    description = active[0]
+    group = _group(account, description, asked)
     definition = account.ecs.describe_task_definition(taskDefinition=description["taskDefinition"])["taskDefinition"]
     return Found(
         account_id=identity["Account"],
@@ -133,16 +142,23 @@ def look(account: Account, asked: Wanted, where: str) -> Found:
         definition=definition,
         repositories=repositories(account, definition),
         url=_url(account, description),
+        group=group,
+        waits=finding.minutes(account, group) if group else {},
     )
 
 
-def _refuse_other_controllers(description: Mapping[str, Any]) -> None:
+def _group(account: Account, description: Mapping[str, Any], asked: Wanted) -> Mapping[str, Any]:
+    """Return the deployment group of a service under CodeDeploy; nothing of one under ECS."""
     controller = (description.get("deploymentController") or {}).get("type", ROLLING)
-    if controller != ROLLING:
+    if controller not in (ROLLING, strategies.CODE_DEPLOY):
         raise ConfigError(
-            f"{controller} makes the deployments of {description['serviceName']}; this tool makes rolling ones",
-            hint="give the service the deployment controller ECS first",
+            f"{controller} makes the deployments of {description['serviceName']}; this tool knows ECS and CodeDeploy",
+            hint="give the service the deployment controller ECS or CODE_DEPLOY first",
         )
+    if controller == ROLLING:
+        return {}
+    cluster = str(description["clusterArn"]).rpartition("/")[2]
+    return finding.group(account, cluster, str(description["serviceName"]), named=asked.codedeploy)
 
 
 def repositories(account: Account, definition: Definition) -> dict[str, str]:
@@ -190,6 +206,7 @@ def draft(found: Found, asked: Wanted, common: Mapping[str, Any]) -> Draft:
         *_images(found, containers.values(), files.table_at(common, "images", "roles")),
         _contract(found, repository, table),
         _service(found, asked, containers),
+        *([_table(f"services.{key_of(asked)}", {"strategy": "codedeploy"})] if found.group else []),
     )
     return Draft(
         name=asked.name, text="\n".join(parts), ledger=table, remarks=tuple(_remarks(found, repository, containers))
@@ -240,7 +257,7 @@ def _contract(found: Found, repository: str, table: str) -> str:
 
 
 def _service(found: Found, asked: Wanted, containers: Mapping[str, str]) -> str:
-    network = (found.description.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    network = _placed(found.description, "networkConfiguration").get("awsvpcConfiguration") or {}
     needed = definitions.needs(found.definition)
     values = {
         "name": found.description["serviceName"],
@@ -250,8 +267,41 @@ def _service(found: Found, asked: Wanted, containers: Mapping[str, str]) -> str:
         "security_groups": network.get("securityGroups") or (),
         "assign_public_ip": network.get("assignPublicIp") == "ENABLED",
         "log_group": next((one.name for one in needed.log_groups), ""),
+        **(_codedeploy(found) if found.group else {}),
     }
     return _table(f"contract.services.{key_of(asked)}", {key: one for key, one in values.items() if one})
+
+
+def _placed(description: Mapping[str, Any], key: str) -> Any:
+    """Return what the task set that takes the traffic says of where its tasks run, else what the service does."""
+    serving = [one for one in description.get("taskSets", ()) if one["status"] == "PRIMARY"]
+    return next((one[key] for one in (*serving, description) if one.get(key)), {})
+
+
+def _codedeploy(found: Found) -> dict[str, Any]:
+    """Return what a deployment of CodeDeploy is made from, beside the network."""
+    balancer: Mapping[str, Any] = next(iter(found.description.get("loadBalancers") or ()), {})
+    switched = {
+        "container": str(balancer.get("containerName", "")),
+        "port": int(balancer.get("containerPort", 0)),
+        "test_listener": finding.shown_on(found.group),
+    }
+    settings = {
+        "application": found.group["applicationName"],
+        "deployment_group": found.group["deploymentGroupName"],
+        **found.waits,
+        "capacity": [_share(one) for one in _placed(found.description, "capacityProviderStrategy")],
+    }
+    given: dict[str, dict[str, Any]] = {"load_balancer": switched, "codedeploy": settings}
+    return {name: {key: one for key, one in table.items() if one} for name, table in given.items()}
+
+
+def _share(capacity: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "provider": capacity["capacityProvider"],
+        "base": capacity.get("base", 0),
+        "weight": capacity.get("weight", 0),
+    }
 
 
 def _remarks(found: Found, repository: str, containers: Mapping[str, str]) -> Iterator[str]:
@@ -259,6 +309,8 @@ def _remarks(found: Found, repository: str, containers: Mapping[str, str]) -> It
         if one["name"] not in containers:
             other = "of another repository" if one["name"] in found.repositories else "of no repository of this account"
             yield f"{one['name']} keeps its image {one['image']}: it is {other}"
+    if found.group:
+        yield "hooks stand in no deployment group: add those of its AppSpec as codedeploy.hooks, or they are not called"
     family = found.definition["family"]
     yield f"releases push to {repository}, tagged ROLE-c… and ROLE-COMMIT, and register revisions of {family}"
     yield "whoever else changes the service's task definition or desired count should stop: Terraform by ignore_changes"
@@ -287,6 +339,8 @@ def _toml(value: Any) -> str:
         return f"[{', '.join(_toml(one) for one in value)}]"
     if isinstance(value, str):
         return _string(value)
+    if isinstance(value, int | float):
+        return f"{value:g}"
     return f"{{ {', '.join(f'{key(name)} = {_toml(one)}' for name, one in value.items())} }}"
 
 

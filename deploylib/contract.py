@@ -195,6 +195,8 @@ def of(ssm: SSMClient, environment: Environment) -> Contract:
     given = dataclasses.asdict(environment.contract)
     for one in (*given["services"].values(), *given["scheduled_tasks"].values()):
         one |= {"template": "", "desired_count": 0}  # whoever made it says how many
+        if one.get("load_balancer"):
+            one["load_balancer"] |= {"target_groups": (), "listener": ""}  # CodeDeploy's group has them
     known = {"version": VERSION, "app": environment.app.name, "environment": environment.name}
     account = {"account_id": environment.account.id, "region": environment.account.region}
     return TypeAdapter(Contract).validate_python({**known, **account, **given})

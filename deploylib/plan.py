@@ -353,13 +353,14 @@ def _refuse_under_way(environment: Environment, services: Iterable[LiveService])
 
 def refuse_other_way(environment: Environment, live: Live) -> None:
     """Refuse services that somebody else than the configuration says gives a new revision: ECS or CodeDeploy."""
+    apply = "" if environment.contract else f", or inv infra.apply --env {environment.name}"
     for one in live.services:
         wanted, is_so = environment.services.get(one.key, NO_POLICY).strategy, one.strategy == "codedeploy"
         if is_so != (wanted == "codedeploy"):
             raise RefusedError(
                 f"{one.key}: services.{one.key}.strategy is {wanted}, but the live service is under "
                 f"{'CodeDeploy' if is_so else 'ECS'}",
-                hint=f"correct environments/{environment.name}.toml, or inv infra.apply --env {environment.name}",
+                hint=f"correct environments/{environment.name}.toml{apply}",
             )
         if is_so and one.contract.codedeploy is None:
             raise RefusedError(

@@ -247,15 +247,16 @@ def _migration_target(
 
 def _strategies(merged: Mapping[str, Any]) -> Iterator[Found]:
     """Yield the services that the release and Terraform have moved by different means."""
-    made = table_at(merged, "terraform", "services")
-    if table_at(merged, "contract"):
-        return
+    table = "contract" if table_at(merged, "contract") else "terraform"
+    made = table_at(merged, table, "services")
     for key in {**made, **table_at(merged, "services")}:
         wanted = table_at(merged, "services", key).get("strategy", "ecs")
-        has = bool(table_at(made, key).get("codedeploy") is not None)
+        has = table_at(made, key).get("codedeploy") is not None
         if wanted in ("ecs", "codedeploy") and has != (wanted == "codedeploy"):
-            what = f"[terraform.services.{key}.codedeploy] is {'there' if has else 'missing'}"
+            what = f"[{table}.services.{key}.codedeploy] is {'there' if has else 'missing'}"
             yield ("services", key, "strategy"), f"is {wanted!r}, but {what}"
+        if table == "contract" and has and not table_at(made, key, "load_balancer"):
+            yield ("contract", "services", key, "load_balancer"), "is missing: CodeDeploy has to switch one"
 
 
 def _built_elsewhere(merged: Mapping[str, Any]) -> Iterator[Found]:

@@ -44,8 +44,12 @@ WORDS = {
 
 Name = Annotated[str, Field(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
+Minutes = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(min_length=1)]
+LifecycleEvent = Literal[
+    "BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"
+]
 Branches = Mapping[Annotated[str, Field(pattern=BRANCH_PATTERN)], Annotated[str, Field(pattern=BRANCH_TARGET)]]
 
 STRICT = ConfigDict(extra="forbid")
@@ -436,6 +440,59 @@ class GivenTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenLoadBalancer:
+    """Where a load balancer sends to; `test_listener` is the one on which CodeDeploy shows the new version first."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    container: Text
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)]
+    test_listener: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenCapacity:
+    """How much of a service's tasks a capacity provider gets."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    provider: Text
+    base: Annotated[int, Field(ge=0, le=100000, strict=True)] = 0
+    weight: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenCodeDeploy:
+    """Where CodeDeploy moves a service that others made: an application and a deployment group, by name.
+
+    The minutes are what they wait for: `inv continue` before traffic moves, the traffic from its first share to its
+    last, and until the original tasks go. What else a deployment says is not in the group: `hooks` are Lambda functions
+    by lifecycle event.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    application: Text
+    deployment_group: Text
+    ready_wait_minutes: Minutes = 0.0
+    shift_minutes: Minutes = 0.0
+    termination_wait_minutes: Minutes = 0.0
+    platform_version: Text = "LATEST"
+    capacity: tuple[GivenCapacity, ...] = ()
+    hooks: Mapping[LifecycleEvent, Text] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenService(GivenTask):
+    """Such tasks that a service keeps running; where CodeDeploy moves it, `load_balancer` says what it switches."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    load_balancer: GivenLoadBalancer | None = None
+    codedeploy: GivenCodeDeploy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GivenSchedule(GivenTask):
     """Such tasks that start by themselves: by a *schedule* of EventBridge Scheduler, or a *rule* of its event bus."""
 
@@ -458,7 +515,7 @@ class GivenContract:
     cluster: Annotated[str, Field(pattern=CLUSTER_ARN)]
     repository: Text
     ledger: Text
-    services: Annotated[Mapping[Name, GivenTask], Field(min_length=1)]
+    services: Annotated[Mapping[Name, GivenService], Field(min_length=1)]
     scheduled_tasks: Mapping[Name, GivenSchedule] = field(default_factory=dict)
     cache_repository: str = ""
     url: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""

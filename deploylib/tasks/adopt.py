@@ -18,6 +18,7 @@ from deploylib.tasks.place import root
         "region": "its region (else $AWS_REGION)",
         "config_file": "the AWS configuration file that has the profile, in this project (else your own)",
         "ledger": "the DynamoDB table of its releases (else APP-ENV-releases)",
+        "codedeploy": "APPLICATION/GROUP of CodeDeploy that moves it (else it is looked for)",
     }
 )
 @command
@@ -29,12 +30,13 @@ def init(
     region: str = "",
     config_file: str = "",
     ledger: str = "",
+    codedeploy: str = "",
 ) -> None:
     """Write an environment's file from a live service."""
     from deploylib import adoption, report
 
     signing_in = {"profile": profile, "region": region, "config_file": config_file}
-    wanted = adoption.wanted(from_service, env, **signing_in, ledger=ledger)
+    wanted = adoption.wanted(from_service, env, **signing_in, ledger=ledger, codedeploy=codedeploy)
     adoption.refuse_existing(root(c), wanted.name)
     account = adoption.sign_in(root(c), wanted, os.environ)
     with report.waiting(f"Looking at {from_service}"):

@@ -50,6 +50,8 @@ class Group:
     termination_wait_seconds: float = 5.0
     install_seconds: float = 3600.0
     failing: frozenset[str] = frozenset()
+    routing: dict[str, Any] = field(default_factory=lambda: {"type": "AllAtOnce"})
+    test_listener: str = ""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -84,6 +86,7 @@ class FakeCodeDeploy(FakeClient):
         self._ecs = ecs
         self.groups: dict[str, Group] = {}
         self.deployments: dict[str, Deployment] = {}
+        self.others: set[str] = set()  # applications of the compute platform Server
         self._numbers = itertools.count(1)
 
     # For tests
@@ -135,6 +138,39 @@ class FakeCodeDeploy(FakeClient):
     @operation
     def batch_get_deployments(self, **request: Any) -> Response:
         return {"deploymentsInfo": [_info(self._deployment(one)) for one in request["deploymentIds"]]}
+
+    @operation
+    def list_applications(self, **request: Any) -> Response:
+        return {"applications": sorted({one.application for one in self.groups.values()} | self.others)}
+
+    @operation
+    def batch_get_applications(self, **request: Any) -> Response:
+        kinds = {name: "Server" if name in self.others else "ECS" for name in request["applicationNames"]}
+        known = [{"applicationName": name, "computePlatform": kind} for name, kind in kinds.items()]
+        return {"applicationsInfo": known}
+
+    @operation
+    def list_deployment_groups(self, **request: Any) -> Response:
+        name = request["applicationName"]
+        found = [one.name for one in self.groups.values() if one.application == name]
+        return {"applicationName": name, "deploymentGroups": found}
+
+    @operation
+    def batch_get_deployment_groups(self, **request: Any) -> Response:
+        names, application = request["deploymentGroupNames"], request["applicationName"]
+        found = [self.groups[one] for one in names]
+        return {"deploymentGroupsInfo": [self._group_info(one) for one in found if one.application == application]}
+
+    @operation
+    def get_deployment_group(self, **request: Any) -> Response:
+        return {"deploymentGroupInfo": self._group_info(self._group(request))}
+
+    @operation
+    def get_deployment_config(self, **request: Any) -> Response:
+        name = request["deploymentConfigName"]
+        routing = next(one.routing for one in self.groups.values() if f"{one.name}-traffic" == name)
+        known = {"deploymentConfigName": name, "computePlatform": "ECS", "trafficRoutingConfig": routing}
+        return {"deploymentConfigInfo": known}
 
     @operation
     def list_deployments(self, **request: Any) -> Response:
@@ -295,6 +331,30 @@ class FakeCodeDeploy(FakeClient):
         if name not in self.deployments:
             raise Refused("DeploymentDoesNotExistException", "The deployment does not exist.")
         return self.deployments[name]
+
+    def _group_info(self, group: Group) -> dict[str, Any]:
+        shown = {"testTrafficRoute": {"listenerArns": [group.test_listener]}} if group.test_listener else {}
+        waits = group.ready_wait_seconds
+        return {
+            "applicationName": group.application,
+            "deploymentGroupName": group.name,
+            "deploymentConfigName": f"{group.name}-traffic",
+            "computePlatform": "ECS",
+            "ecsServices": [{"clusterName": self._ecs.cluster.rpartition("/")[2], "serviceName": group.service}],
+            "loadBalancerInfo": {
+                "targetGroupPairInfoList": [{"prodTrafficRoute": {"listenerArns": ["arn:listener"]}, **shown}]
+            },
+            "blueGreenDeploymentConfiguration": {
+                "deploymentReadyOption": {
+                    "actionOnTimeout": group.at_timeout if waits else "CONTINUE_DEPLOYMENT",
+                    "waitTimeInMinutes": int(waits // 60),
+                },
+                "terminateBlueInstancesOnDeploymentSuccess": {
+                    "action": "TERMINATE",
+                    "terminationWaitTimeInMinutes": int(group.termination_wait_seconds // 60),
+                },
+            },
+        }
 
     def _target(self, one: Deployment) -> dict[str, Any]:
         sets = (("Blue", one.blue, 100.0 - one.weight), ("Green", one.green, one.weight))
