@@ -172,7 +172,12 @@ def test_a_builder_that_cannot_keep_layers_or_secrets_is_a_warning(
     assert found["attestations"].state == "SKIPPED"
 
 
-ELSEWHERE = '[images]\nengine = "codebuild"\n[terraform.remote_build]\n'
+ELSEWHERE = """\
+[images]
+engine = "codebuild"
+[terraform.remote_build]
+build_parameters = ["arn:aws:ssm:ap-northeast-1:111111111111:parameter/guestbook/npm"]
+"""
 TEST = '[images.roles.web.test]\nfolder = "."\ncommands = [["true"]]\n'
 
 

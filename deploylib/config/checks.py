@@ -267,8 +267,41 @@ def _built_elsewhere(merged: Mapping[str, Any]) -> Iterator[Found]:
     for key in ("sbom", "provenance"):
         if images.get(key) is True:
             yield ("images", key), 'with images.engine = "codebuild" nothing is attested'
-    if table_at(merged, "terraform").get("remote_build") is None:
-        yield ("images", "engine"), "is 'codebuild', but [terraform.remote_build] is missing"
+    table = "contract" if table_at(merged, "contract") else "terraform"
+    if table_at(merged, table).get("remote_build") is None:
+        yield ("images", "engine"), f"is 'codebuild', but [{table}.remote_build] is missing"
+    elif table == "terraform":
+        yield from _unreadable(merged)
+    if table_at(merged, "terraform", "pipeline"):
+        yield (
+            ("images", "engine"),
+            "is 'codebuild', but [terraform.pipeline] builds in its own build stage, on an engine",
+        )
+
+
+def _unreadable(merged: Mapping[str, Any]) -> Iterator[Found]:
+    """Yield the parameters that builds elsewhere may not read; where others' policies allow more, nobody knows."""
+    build, role = table_at(merged, "terraform", "remote_build"), table_at(merged, "terraform", "deploy_role")
+    if build.get("policy_arns"):
+        return
+    listed = [*build.get("build_parameters", ()), *role.get("build_parameters", ())]
+    allowed = {str(arn).partition(":parameter/")[2] for arn in listed}
+    account = table_at(merged, "account")
+    for path, name in _read_by_builds(merged):
+        wanted = (name.partition(":parameter/")[2] or name.lstrip("/")).partition(":")[0]
+        if wanted not in allowed:
+            arn = f"arn:aws:ssm:{account.get('region')}:{account.get('id')}:parameter/{wanted}"
+            yield path, f"CodeBuild may not read it: add {arn!r} to terraform.remote_build.build_parameters"
+
+
+def _read_by_builds(merged: Mapping[str, Any]) -> Iterator[Found]:
+    roles, registries = table_at(merged, "images", "roles"), table_at(merged, "registries")
+    for role in roles:
+        for key, name in table_at(roles, role, "secrets").items():
+            yield ("images", "roles", role, "secrets", key), str(name)
+    for host in registries:
+        if name := table_at(registries, host).get("password_parameter"):
+            yield ("registries", host, "password_parameter"), str(name)
 
 
 def _unfit_hooks(root: Path, hooks: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:

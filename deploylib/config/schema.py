@@ -18,6 +18,7 @@ MFA_SERIAL = r"^(arn:[a-z-]+:iam::[0-9]{12}:(mfa|u2f)/.+|[A-Z0-9]{9,})?$"
 SESSION_NAME, PREFIX, SHELL_NAME = r"^([\w+=,.@-]{2,64})?$", r"^([A-Z][A-Z0-9_]*_)?$", r"^[A-Za-z_][A-Za-z0-9_]*$"
 ACCOUNT_ID, REGION, NAME = r"^[0-9]{12}$", r"^[a-z]{2}(-[a-z]+)+-\d$", r"^[a-z][a-z0-9-]{0,30}$"
 MOUNT = r"^/[^:]+(:ro)?$"
+PLATFORM = r"^linux/(amd64|arm64)$"
 OPTIONAL_SHELL_NAME, PATH, ADDRESS = rf"^({SHELL_NAME[1:-1]})?$", r"^/", r"^(https?://.+)?$"
 MOUNT_ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 BRANCH_PATTERN, BRANCH_TARGET = r"^[^\s~^:?\[\]\\/][^\s~^:?\[\]\\]*$", rf"^(\*|{NAME[1:-1]})$"
@@ -39,6 +40,7 @@ WORDS = {
     PATH: "should begin with /",
     ADDRESS: "should be an address, https://… or http://…",
     REGION: "should be a region, such as ap-northeast-1",
+    PLATFORM: "should be linux/amd64 or linux/arm64",
     NAME: "should be small letters, digits and hyphens, from a letter on, 31 at most",
 }
 
@@ -206,7 +208,7 @@ class Images:
     roles: Annotated[Mapping[Name, RoleImage], Field(min_length=1)]
     base: BaseImage | None = None
     engine: Literal["local", "codebuild"] = "local"
-    platform: Annotated[str, Field(pattern=r"^linux/(amd64|arm64)$")] = "linux/amd64"
+    platform: Annotated[str, Field(pattern=PLATFORM)] = "linux/amd64"
     settings: Mapping[str, str | int | bool | tuple[str | int, ...]] = field(default_factory=dict)
     tags: Tags = field(default_factory=Tags)
     keep: Retention = field(default_factory=Retention)
@@ -504,6 +506,17 @@ class GivenSchedule(GivenTask):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenRemoteBuild:
+    """A CodeBuild project that builds images from what is put into *bucket*, on machines of *platform*."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    project: Text
+    bucket: Text
+    platform: Annotated[str, Field(pattern=PLATFORM)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GivenContract:
     """Infrastructure that this project's Terraform did not make, as it would have published it.
 
@@ -519,6 +532,7 @@ class GivenContract:
     scheduled_tasks: Mapping[Name, GivenSchedule] = field(default_factory=dict)
     cache_repository: str = ""
     url: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
+    remote_build: GivenRemoteBuild | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
