@@ -242,8 +242,13 @@ variable "notifications" {
   default = null
 
   validation {
-    condition     = try(length(setsubtract(var.notifications.states, ["STARTED", "SUCCEEDED", "FAILED", "CANCELED", "STOPPED", "SUPERSEDED", "RESUMED"])) == 0, true)
-    error_message = "notifications.states are STARTED, SUCCEEDED, FAILED, CANCELED, STOPPED, SUPERSEDED, RESUMED; they are ${try(join(", ", var.notifications.states), "-")}."
+    condition     = try(length(setsubtract(var.notifications.states, ["STARTED", "SUCCEEDED", "FAILED", "CANCELED", "STOPPED", "SUPERSEDED", "RESUMED"])) == 0 && length(var.notifications.states) > 0, true)
+    error_message = "notifications.states are one or more of STARTED, SUCCEEDED, FAILED, CANCELED, STOPPED, SUPERSEDED, RESUMED; they are ${try(join(", ", var.notifications.states), "-")}."
+  }
+
+  validation {
+    condition     = try(var.notifications.topic_arn == null || can(regex("^arn:[a-z-]+:sns:[^:]+:[0-9]{12}:[^:]+$", var.notifications.topic_arn)), true)
+    error_message = "notifications.topic_arn is the ARN of a topic; it is ${try(coalesce(var.notifications.topic_arn, "-"), "-")}."
   }
 
   validation {

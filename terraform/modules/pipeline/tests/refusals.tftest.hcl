@@ -386,6 +386,34 @@ run "a_state_that_there_is_not_is_refused" {
   expect_failures = [var.notifications]
 }
 
+run "telling_nothing_is_refused" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    notifications = { states = [] }
+  }
+
+  expect_failures = [var.notifications]
+}
+
+run "a_topic_by_name_is_refused" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    notifications = { topic_arn = "ops" }
+  }
+
+  expect_failures = [var.notifications]
+}
+
 run "mails_of_somebody_elses_topic_is_refused" {
   command = plan
 
