@@ -220,7 +220,7 @@ def a_build_elsewhere(world: World) -> Iterator[str]:
             account=world.account,
             place=place,
             repository=world.repository,
-            environment=worlds.ENVIRONMENT,
+            mended="",
             clock=world.clock,
             given=supplies.Supplies(),
             built={},

@@ -66,7 +66,7 @@ def opened(
                 account=account,
                 place=there,
                 repository=contract.repository,
-                environment=environment.name,
+                mended=_mended(environment),
                 registries=environment.registries,
                 clock=clock,
                 given=given,
@@ -89,16 +89,24 @@ def place(environment: Environment, contract: Contract) -> RemoteBuild:
     """Return where CodeBuild builds for *environment*; raise `ContractError` when that is nowhere, or not for it."""
     found, wanted = contract.remote_build, environment.images.platform
     if found is None:
+        asked = "" if environment.contract else "remote_build = {} in [terraform], then "
         raise ContractError(
             'images.engine is "codebuild", but the contract names no project that builds',
-            hint=f"remote_build = {{}} in [terraform], then inv infra.apply --env {environment.name}",
+            hint=f"{asked}{_mended(environment)}",
         )
     if found.platform != wanted:
         raise ContractError(
             f"images.platform is {wanted}, but the project {found.project} builds for {found.platform}",
-            hint=f"inv infra.apply --env {environment.name}",
+            hint=_mended(environment),
         )
     return found
+
+
+def _mended(environment: Environment) -> str:
+    """Return what makes the project as the configuration has it."""
+    if environment.contract:
+        return f"correct [contract.remote_build] in environments/{environment.name}.toml"
+    return f"inv infra.apply --env {environment.name}"
 
 
 def _refuse_attestations(given: Supplies) -> None:

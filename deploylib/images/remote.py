@@ -53,8 +53,8 @@ ENDED = {
     "FAULT": "CodeBuild itself failed; repeat the command",
 }
 REFUSED = {
-    "ResourceNotFoundException": "inv infra.apply --env {environment} (it makes the project)",
-    "NoSuchBucket": "inv infra.apply --env {environment} (it makes the bucket)",
+    "ResourceNotFoundException": "{mended}",
+    "NoSuchBucket": "{mended}",
     "AccountLimitExceededException": "the account runs as many builds as it may: repeat the command later, or have AWS "
     "raise its quota (Service Quotas, AWS CodeBuild)",
 }
@@ -72,13 +72,14 @@ class Built:
 class Remote:
     """The project *place* of an account, as a builder. `built` has what it made, by the name that it shall get.
 
-    *left* are the own names of images that an earlier run built and did not come to test, by their content tag.
+    *mended* says what helps when the project or its bucket is not there. *left* are the own names of images that an
+    earlier run built and did not come to test, by their content tag.
     """
 
     account: Account
     place: RemoteBuild
     repository: str
-    environment: str
+    mended: str
     clock: Clock
     registries: Mapping[str, RegistryLogin] = field(default_factory=dict)
     given: Supplies
@@ -99,7 +100,7 @@ class Remote:
         try:
             self.built[reference] = self._built(recipe, content, self._there(base), line=line, use_cache=use_cache)
         except AwsError as error:
-            hint = REFUSED.get(error.code, "").format(environment=self.environment) or error.hint
+            hint = REFUSED.get(error.code, "").format(mended=self.mended) or error.hint
             raise ImageError(f"image {recipe.image} was not built: {error}", hint=hint) from error
 
     def push(self, image: str, reference: str) -> str:

@@ -93,7 +93,7 @@ def test_a_project_that_nobody_made_is_refused_with_what_makes_it(answering: Ans
         _remote(answering.account("stg"), place, repository).build(
             _recipe(tmp_path), f"{repository}:app-c0123456789ab", base="", line=lambda _: None
         )
-    assert caught.value.hint == "inv infra.apply --env stg (it makes the project)"
+    assert caught.value.hint == "inv infra.apply --env stg"
 
 
 def _remote(account: Account, place: RemoteBuild, repository: str) -> Remote:
@@ -101,7 +101,7 @@ def _remote(account: Account, place: RemoteBuild, repository: str) -> Remote:
         account=account,
         place=place,
         repository=repository,
-        environment="stg",
+        mended="inv infra.apply --env stg",
         clock=FakeClock(),
         given=Supplies(secrets={"/shop/build/token": "a-token"}),
         built={},

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploylib import contract as contracts
-from deploylib.config import RegistryLogin, RoleImage
+from deploylib.config import GivenContract, GivenRemoteBuild, RegistryLogin, RoleImage
 from deploylib.errors import AwsError, ConfigError, ContractError, ImageError
 from deploylib.events import BuildLogged, Built, Pushed
 from deploylib.images import builders, building, gate, planning, registry, remote, tags
@@ -91,7 +91,7 @@ def builder(fake: FakeAccount, given: Supplies = Supplies(), **settings: Any) ->
         account=fake.account,
         place=place,
         repository=REPOSITORY,
-        environment="stg",
+        mended="inv infra.apply --env stg",
         clock=fake.clock,
         given=given,
         built={},
@@ -278,7 +278,7 @@ def test_a_project_that_is_gone_is_made_by_terraform(fake: FakeAccount, tmp_path
     fake.codebuild.projects.clear()
     with pytest.raises(ImageError, match=r"image app was not built: .*StartBuild.*Project cannot be found") as caught:
         builder(fake).build(one(tmp_path), REFERENCE, base="", line=nothing)
-    assert caught.value.hint == "inv infra.apply --env stg (it makes the project)"
+    assert caught.value.hint == "inv infra.apply --env stg"
     assert caught.value.exit_code == 4
 
 
@@ -286,7 +286,7 @@ def test_a_bucket_that_is_gone_is_made_by_terraform(fake: FakeAccount, tmp_path:
     fake.s3.objects.clear()
     with pytest.raises(ImageError, match=r"image app was not built: .*NoSuchBucket") as caught:
         builder(fake).build(one(tmp_path), REFERENCE, base="", line=nothing)
-    assert caught.value.hint == "inv infra.apply --env stg (it makes the bucket)"
+    assert caught.value.hint == "inv infra.apply --env stg"
 
 
 def test_a_pull_limit_is_told_with_what_helps(fake: FakeAccount, tmp_path: Path) -> None:
@@ -442,6 +442,24 @@ def test_a_project_for_another_platform_is_refused(fake: FakeAccount, tmp_path: 
         release(fake, configured(tmp_path), published("linux/arm64"))
 
 
+def test_a_project_of_others_stands_in_the_environments_file(fake: FakeAccount, tmp_path: Path) -> None:
+    given = GivenContract(
+        cluster="arn:aws:ecs:ap-northeast-1:111111111111:cluster/shop",
+        repository=REPOSITORY,
+        ledger="shop-releases",
+        services={},
+        remote_build=GivenRemoteBuild(project=PROJECT, bucket=BUCKET, platform="linux/amd64"),
+    )
+    app = replace(configured(tmp_path), contract=given)
+    _, digests = release(fake, app, contracts.of(fake.account.ssm, app))
+    assert set(digests) == {"base", "web", "job"}
+    for built, on in ((None, "names no project"), (replace(given.remote_build, platform="linux/arm64"), "builds for")):  # type: ignore[type-var]  # it is there
+        other = replace(app, contract=replace(given, remote_build=built))
+        with pytest.raises(ContractError, match=on) as caught:
+            builders.place(other, contracts.of(fake.account.ssm, other))
+        assert caught.value.hint == "correct [contract.remote_build] in environments/stg.toml"
+
+
 def test_attestations_are_refused(fake: FakeAccount, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"images\.sbom"):
         release(fake, configured(tmp_path), published(), wished=Wishes(sbom=True))
@@ -474,7 +492,7 @@ def killed(fake: FakeAccount, app: Environment) -> None:
         account=fake.account,
         place=place,
         repository=REPOSITORY,
-        environment="stg",
+        mended="inv infra.apply --env stg",
         clock=fake.clock,
         given=Supplies(),
         built={},
