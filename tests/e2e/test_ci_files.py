@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from deploylib import ci, config, serving
+from deploylib.toolchain.os_image import checkout_id
 from tests.ci import machines
 from tests.ci.machines import FAILED, PASSED, SKIPPED, Machine
 
@@ -29,6 +30,24 @@ pytestmark = pytest.mark.e2e
 
 BRANCH = "deployment/local"
 PAGE = "examples/guestbook/guestbook/web/templates/page.html"
+WHOLE = {  # what becomes of the jobs, or phases, of a push that is deployed
+    "github": {"test": PASSED, "environment": PASSED, "deploy-local": PASSED},
+    "gitlab": {"test": PASSED, "deploy-local": PASSED},
+    "circleci": {"test": PASSED, "deploy-local": PASSED},
+    "codebuild": {"install": PASSED, "pre_build": PASSED, "build": PASSED},
+}
+STOPPED = {  # and of one whose tests fail
+    "github": {"test": FAILED, "environment": PASSED, "deploy-local": SKIPPED},
+    "gitlab": {"test": FAILED, "deploy-local": SKIPPED},
+    "circleci": {"test": FAILED, "deploy-local": SKIPPED},
+    "codebuild": {"install": PASSED, "pre_build": FAILED},
+}
+ARTIFACTS = {  # of the tests, and of the deploy
+    "github": ("test-reports", "deploy-local"),
+    "gitlab": ("test", "deploy-local"),
+    "circleci": ("test", "deploy-local"),
+    "codebuild": ("build", "build"),
+}
 TESTED = """
 [ci.test]
 image = "local/postgres:15"          # it has bash, and a client to ask the database beside it
@@ -58,7 +77,7 @@ class Runner(Machine):
     image: str
 
     def run(self, script: str, where: Path, variables: dict[str, str]) -> bool:
-        if where.name != "test":
+        if where.name != "test":  # what CodeBuild runs starts its containers itself
             return Machine.run(self, script, where, variables)
         given = [word for key, value in variables.items() for word in ("--env", f"{key}={value}")]
         mounted = ["--volume", f"{where}:/src", "--workdir", "/src", "--entrypoint", "bash"]
@@ -122,8 +141,14 @@ def network(team: Team) -> Iterator[str]:
         docker("network", "rm", name)
 
 
-def docker(*words: str) -> None:
-    subprocess.run(["docker", *words], check=True, capture_output=True)
+def docker(*words: str) -> str:
+    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout
+
+
+def containers_of(clone: Path) -> list[str]:
+    """Return the containers that a release out of *clone* has left in the engine, and those of a build's services."""
+    own = docker("ps", "--all", "--format", "{{.Names}}", "--filter", f"label=deploylib.checkout={checkout_id(clone)}")
+    return [*own.split(), *docker("network", "ls", "--quiet", "--filter", "name=^beside$").split()]
 
 
 def wait_as_github_does(network: str, pipeline: ci.Pipeline) -> None:
@@ -154,34 +179,59 @@ def run(provider: str, team: Team, project: Project, folder: Path, network: str)
     return machine
 
 
-def served(project: Project) -> str:
-    """Return what the example says of its commit."""
+def served(project: Project, path: str = "/version") -> str:
+    """Return what the example answers to *path*."""
     address = re.search(r"http://\S+\.alb\.localhost:\d+", project.inv("local.status").out)
     assert address
-    return serving.fetch(f"{address[0]}/version").body
+    return serving.fetch(f"{address[0]}{path}").body
 
 
-@pytest.mark.parametrize("provider", ["gitlab", "github", "circleci"])
+@pytest.mark.parametrize("provider", ci.PROVIDERS)
 def test_the_scripts_of_the_jobs_end_with_the_example_served(
     provider: str, team: Team, project: Project, network: str, tmp_path: Path
 ) -> None:
+    (page, text), mark = (team.path / PAGE, (team.path / PAGE).read_text()), f"<!-- by {provider} -->"
     ci.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
-    page = team.path / PAGE
-    page.write_text(f"{page.read_text()}<!-- by {provider} -->\n")
+    page.write_text(f"{text}{mark}\n")
     commit = team.push(f"Deploy by {provider}")
     machine = run(provider, team, project, tmp_path, network)
-    said = "\n".join(machine.said)
-    assert (machine.verdicts["test"], machine.verdicts["deploy-local"]) == (PASSED, PASSED), said
-    assert (machine.folder / "test/reports/junit.xml").is_file()
-    assert "image web: built" in (machine.folder / "deploy-local/reports/deploy.log").read_text()
+    assert (machine.verdicts, machine.codes) == (WHOLE[provider], []), "\n".join(machine.said)
+    tests, deploy = ARTIFACTS[provider]
+    assert (machine.artifacts / tests / "junit.xml").is_file()
+    assert "image web: passed its tests in" in (machine.artifacts / deploy / "image-tests.log").read_text()
+    assert "image web: built" in (machine.artifacts / deploy / "deploy.log").read_text()
     assert commit in served(project)
+    assert mark in served(project, "/")
 
 
-def test_a_failing_test_job_stops_the_deploy_job(team: Team, project: Project, network: str, tmp_path: Path) -> None:
-    ci.write(team.path / ci.of("gitlab").file, ci.render(team.pipeline, "gitlab"))
+@pytest.mark.parametrize("provider", ci.PROVIDERS)
+def test_a_failing_test_job_stops_the_deploy_job(
+    provider: str, team: Team, project: Project, network: str, tmp_path: Path
+) -> None:
+    ci.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
     (team.path / "broken").touch()
     commit, before = team.push("Break it"), len(project.api_calls())
-    machine = run("gitlab", team, project, tmp_path, network)
-    assert machine.verdicts == {"test": FAILED, "deploy-local": SKIPPED}
+    (team.path / "broken").unlink()
+    machine = run(provider, team, project, tmp_path, network)
+    assert (machine.verdicts, machine.codes) == (STOPPED[provider], [1]), "\n".join(machine.said)
     assert len(project.api_calls()) == before
+    assert commit not in served(project)
+
+
+@pytest.mark.parametrize("provider", ["gitlab", "codebuild"])
+def test_a_broken_page_fails_the_deploy_job_before_anything_is_released_and_leaves_its_log_and_nothing_else(
+    provider: str, team: Team, project: Project, network: str, tmp_path: Path
+) -> None:
+    ci.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
+    page, text = team.path / PAGE, (team.path / PAGE).read_text()
+    page.write_text(text.replace("</body>", f"{{{{ broken by {provider}\n</body>"))
+    commit = team.push("Break the page")
+    page.write_text(text)
+    machine = run(provider, team, project, tmp_path, network)
+    job = ARTIFACTS[provider][1]
+    assert (machine.verdicts, machine.codes) == ({**WHOLE[provider], job: FAILED}, [4]), "\n".join(machine.said)
+    assert "FAILED (" in (machine.artifacts / job / "image-tests.log").read_text()
+    assert not (machine.artifacts / job / "deploy.log").exists()
+    assert "image.clean --env auto" in machine.said[-1]
+    assert containers_of(machine.folder / job) == []
     assert commit not in served(project)
