@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import time
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,21 @@ WAITS_FOR_A_PERSON = {
     "deploymentReadyOption": {"actionOnTimeout": "STOP_DEPLOYMENT", "waitTimeInMinutes": 30},
     "terminateBlueInstancesOnDeploymentSuccess": {"action": "TERMINATE", "terminationWaitTimeInMinutes": 600},
 }
+# A function of a lifecycle hook, which says what its variable says.
+HOOK = """
+import os
+
+import botocore.session
+
+
+def handler(event, context):
+    client = botocore.session.get_session().create_client("codedeploy")
+    client.put_lifecycle_event_hook_execution_status(
+        deploymentId=event["DeploymentId"],
+        lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
+        status=os.environ["VERDICT"],
+    )
+"""
 ROLL_BACK = ("DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST")
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 
@@ -162,14 +179,34 @@ def deployment_group(root: Path, switch: Switch, name: str, **more: Any) -> dict
     return names
 
 
-def deploy(root: Path, group: dict[str, str], definition: str) -> str:
-    """Make a deployment of CodeDeploy, which is rolled back whatever ends it early."""
+def hook(functions: Any, name: str, verdict: str) -> str:
+    """Make a function that answers a lifecycle hook with *verdict*, by a client of Lambda, and return its ARN."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr("hook.py", HOOK)
+    made = functions.create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Role="arn:aws:iam::000000000000:role/hook",
+        Handler="hook.handler",
+        Code={"ZipFile": archive.getvalue()},
+        Environment={"Variables": {"VERDICT": verdict}},
+    )
+    return str(made["FunctionArn"])
+
+
+def deploy(root: Path, group: dict[str, str], definition: str, **hooks: str) -> str:
+    """Make a deployment of CodeDeploy, which is rolled back whatever ends it early; *hooks* are functions by event."""
     properties = {
         "TaskDefinition": definition,
         "LoadBalancerInfo": {"ContainerName": "app", "ContainerPort": PORT},
         "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-1"]}},
     }
-    spec = {"version": 0.0, "Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": properties}}]}
+    spec: dict[str, Any] = {
+        "version": 0.0,
+        "Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": properties}}],
+    }
+    spec["Hooks"] = [{event: function} for event, function in hooks.items()]
     made = client(root, "codedeploy").create_deployment(
         **group,
         revision={"revisionType": "AppSpecContent", "appSpecContent": {"content": json.dumps(spec)}},

@@ -146,6 +146,26 @@ def test_a_deployment_whose_tasks_never_come_up_is_stopped_and_nobody_saw_it(loc
     assert real.info(local_aws, made)["errorInformation"]["code"] == "MANUAL_STOP"
 
 
+def test_a_function_that_says_no_keeps_the_new_version_from_everybody(local_aws: Path, switch: Switch) -> None:
+    functions = real.client(local_aws, "lambda")
+    yes, no = (real.hook(functions, name, said) for name, said in (("yes", "Succeeded"), ("no", "Failed")))
+    group = real.deployment_group(local_aws, switch, "web")
+    one = real.task_sets(local_aws, "web")["PRIMARY"]
+
+    with Visitor(switch.url) as visitor:
+        made = real.deploy(
+            local_aws, group, real.revision(local_aws, "two"), AfterInstall=yes, AfterAllowTestTraffic=no
+        )
+        real.until(lambda: real.status(local_aws, made) == "Failed")
+        real.until(lambda: real.task_sets(local_aws, "web") == {"PRIMARY": one})
+
+    assert (visitor.failures, visitor.bodies) == ([], {"one"})
+    assert real.info(local_aws, made)["errorInformation"]["code"] == "HOOK_EXECUTION_FAILURE"
+    told = {each["lifecycleEventName"]: each for each in real.target(local_aws, made, "web")["lifecycleEvents"]}
+    assert (told["AfterInstall"]["status"], told["AfterAllowTestTraffic"]["status"]) == ("Succeeded", "Failed")
+    assert "said Failed" in told["AfterAllowTestTraffic"]["diagnostics"]["message"]
+
+
 def test_nobody_but_codedeploy_gives_such_a_service_another_revision(local_aws: Path, switch: Switch) -> None:
     ecs = real.client(local_aws, "ecs")
     with pytest.raises(ClientError, match="CODE_DEPLOY deployment controller"):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ministack import app
 from ministack.core.concurrency import spawn_background
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import alb, cloudwatch, ecs
+from ministack.services import alb, cloudwatch, ecs, lambda_svc
 
 from deploylib.localaws.extension import codedeploy_course, forwards, patching, task_sets
 from deploylib.localaws.extension.codedeploy_book import Book, RefusedError, steps
@@ -36,6 +36,7 @@ def install(scheduler: Scheduler, minute_seconds: float) -> None:
     """Answer what goes to CodeDeploy; a minute of a shift, or of a wait for termination, takes *minute_seconds*."""
     patching.require(alb, "_tgs", "_listeners")
     patching.require(cloudwatch, "_alarms")
+    patching.require(lambda_svc, "_functions", "_resolve_name", "invoke_async_with_retry")
     task_sets.install()
     desks: dict[str, Desk] = {}
 
@@ -80,6 +81,7 @@ class Desk:
             "BatchGetDeploymentTargets": self._targets,
             "StopDeployment": self._stop,
             "ContinueDeployment": self._continue,
+            "PutLifecycleEventHookExecutionStatus": self._hear,
         }
 
     # Deployments
@@ -162,6 +164,11 @@ class Desk:
             raise RefusedError("DeploymentIsNotInReadyStateException", f"The deployment {one.id} is not in that state.")
         one.told_to_go_on = True
         return {}
+
+    def _hear(self, asked: Document) -> Document:
+        execution = asked.get("lifecycleEventHookExecutionId", "")
+        self._deployment(asked).hear(execution, asked.get("status", ""))
+        return {"lifecycleEventHookExecutionId": execution}
 
     # Finding and telling
 
@@ -293,6 +300,13 @@ class _Theatre:
     def delete(self, task_set: str) -> None:
         task_sets.delete(self._service(), task_set)
         self._nudge()
+
+    def call(self, function: str, deployment: str, execution: str) -> None:
+        found = lambda_svc._functions.get(lambda_svc._resolve_name(function))
+        if found is None:
+            raise EndedError("INVALID_LAMBDA_FUNCTION", f"The function {function} of a lifecycle hook does not exist.")
+        event = {"DeploymentId": deployment, "LifecycleEventHookExecutionId": execution}
+        lambda_svc.invoke_async_with_retry(found, event)
 
     def alarms(self) -> tuple[str, ...]:
         asked = self.group.get("alarmConfiguration") or {}

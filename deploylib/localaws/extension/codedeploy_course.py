@@ -24,10 +24,13 @@ EVENTS = (
     *("BeforeInstall", "Install", "AfterInstall", "AllowTestTraffic"),
     *("AfterAllowTestTraffic", "BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic"),
 )
+HOOKS = frozenset({"BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"})
 WHOLE, NONE = 100, 0
 LOOK_SECONDS = 0.2
 INSTALL_SECONDS = 3600.0
+HOOK_SECONDS = 3600.0
 MINUTE_SECONDS = 60.0
+RUNNING = "InProgress"
 # A roll-back for each way to end early.
 FAILED, STOPPED, ALARM = "DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_REQUEST", "DEPLOYMENT_STOP_ON_ALARM"
 BY_CODE = {"MANUAL_STOP": STOPPED, "ALARM_ACTIVE": ALARM}
@@ -65,18 +68,22 @@ class Stage(Protocol):
     def delete(self, task_set: str) -> None:
         """Delete a task set."""
 
+    def call(self, function: str, deployment: str, execution: str) -> None:
+        """Call the function of a lifecycle hook; it answers by PutLifecycleEventHookExecutionStatus."""
+
     def alarms(self) -> tuple[str, ...]:
         """Return the names of the group's alarms that are active."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What of an AppSpec is heeded: the revision, and where its tasks go."""
+    """What an AppSpec says: the revision, where its tasks go, and the function of each lifecycle hook."""
 
     definition: str
     container: str
     port: int
     placement: Mapping[str, Any] = field(default_factory=dict)
+    hooks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +126,7 @@ class Deployment:
     back_of: str = ""
     original: str = ""
     replacement: str = ""
+    executions: dict[str, str] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:
@@ -129,6 +137,17 @@ class Deployment:
     def goes_back(self) -> bool:
         """Whether the end that it came to is one that is rolled back."""
         return bool(self.error) and BY_CODE.get(self.error["code"], FAILED) in self.rolls_back_on
+
+    def hear(self, execution: str, status: str) -> None:
+        """Note what the function of a hook said."""
+        if execution not in self.executions:
+            message = f"There is no lifecycle event hook execution {execution}."
+            raise RefusedError("InvalidLifecycleEventHookExecutionIdException", message)
+        if self.executions[execution] != RUNNING:
+            raise RefusedError("LifecycleEventAlreadyCompletedException", f"The hook said so already: {execution}")
+        if status not in ("Succeeded", "Failed"):
+            raise RefusedError("InvalidLifecycleEventHookExecutionStatusException", f"A hook cannot say {status}.")
+        self.executions[execution] = status
 
     def end(self, status: str, code: str, message: str, *, now: float) -> None:
         """End before its time: the event that it is at fails, or is skipped when somebody wanted the end."""
@@ -141,7 +160,7 @@ class Deployment:
 
 
 def spec_of(revision: Mapping[str, Any]) -> Spec:
-    """Read the AppSpec of a revision; refuse what is not heeded here rather than pass over it."""
+    """Read the AppSpec of a revision; raise `RefusedError` for one that cannot be read, or that is elsewhere."""
     content = (revision.get("appSpecContent") or revision.get("string") or {}).get("content")
     if not content:
         message = "The local AWS takes the AppSpec in the request (AppSpecContent), not from S3 or GitHub."
@@ -156,12 +175,12 @@ def spec_of(revision: Mapping[str, Any]) -> Spec:
             container=balancer["ContainerName"],
             port=int(balancer["ContainerPort"]),
             placement=dict(_placement(properties)),
+            hooks={event: str(function) for one in document.get("Hooks") or () for event, function in one.items()},
         )
     except (yaml.YAMLError, ArithmeticError, KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise RefusedError("InvalidRevisionException", f"The AppSpec cannot be read: {error!r}") from error
-    if hooks := [name for one in document.get("Hooks") or () for name in one]:
-        message = f"The local AWS calls no lifecycle hooks, and the AppSpec has some: {', '.join(hooks)}"
-        raise RefusedError("InvalidRevisionException", message)
+    if wrong := sorted(set(found.hooks) - HOOKS):
+        raise RefusedError("InvalidRevisionException", f"There is no hook at {', '.join(wrong)}.")
     return found
 
 
@@ -239,6 +258,8 @@ class Course:
             self.stage.show(self.one.replacement)
         if event == "AllowTraffic":
             yield from self._shift()
+        if event in spec.hooks:
+            yield from self._hook(event, spec.hooks[event])
 
     def _install(self, spec: Spec) -> Iterator[float]:
         self.one.replacement = self.stage.install(spec, self.one.id)
@@ -247,6 +268,21 @@ class Course:
             if self.now() > until:
                 raise EndedError("TIMEOUT", "The tasks of the replacement task set did not become healthy in time.")
             yield LOOK_SECONDS
+
+    def _hook(self, event: str, function: str) -> Iterator[float]:
+        execution, until = secrets.token_hex(16), self.now() + HOOK_SECONDS
+        self.one.executions[execution] = RUNNING
+        self.stage.call(function, self.one.id, execution)
+        while self.one.executions[execution] == RUNNING and self.now() < until:
+            yield LOOK_SECONDS
+        if self.one.executions[execution] != "Succeeded":
+            said = f"{function} said {self.one.executions.pop(execution)}"
+            self.one.events[event]["diagnostics"] = {
+                "errorCode": "ScriptFailed",
+                "scriptName": function,
+                "message": said,
+            }
+            raise EndedError("HOOK_EXECUTION_FAILURE", f"The hook at {event} has failed.")
 
     def _ready(self) -> Iterator[float]:
         if not self.pace.ready_minutes:
@@ -359,5 +395,5 @@ def target(one: Deployment, name: str, arn: str, sets: Mapping[str, Document]) -
     return {"deploymentTargetType": "ECSTarget", "ecsTarget": told}
 
 
-def _event(name: str, *, status: str, **times: float) -> Document:
-    return {"lifecycleEventName": name, "status": status, **times}
+def _event(name: str, *, status: str, **more: Any) -> Document:
+    return {"lifecycleEventName": name, "status": status, **more}

@@ -33,6 +33,7 @@ class Stage:
     done: list[str] = field(default_factory=list)
     comes_up: bool = True
     active: tuple[str, ...] = ()
+    executions: list[str] = field(default_factory=list)
 
     def original(self) -> str:
         return "blue"
@@ -59,6 +60,11 @@ class Stage:
     def delete(self, task_set: str) -> None:
         self.done.append(f"delete {task_set}")
 
+    def call(self, function: str, deployment: str, execution: str) -> None:
+        assert deployment.startswith("d-")
+        self.done.append(f"call {function}")
+        self.executions.append(execution)
+
     def alarms(self) -> tuple[str, ...]:
         return self.active
 
@@ -69,6 +75,7 @@ class Play:
 
     stage: Stage = field(default_factory=Stage)
     pace: Pace = field(default_factory=Pace)
+    spec: Spec = SPEC
     time: float = 1000.0
     one: Deployment = field(
         default_factory=lambda: Deployment(
@@ -78,7 +85,7 @@ class Play:
 
     def __post_init__(self) -> None:
         self.course = Course(one=self.one, stage=self.stage, pace=self.pace, now=lambda: self.time)
-        self.pauses = follow(self.course, self.course.steps(SPEC))
+        self.pauses = follow(self.course, self.course.steps(self.spec))
 
     def until(self, reached: Callable[[], bool]) -> None:
         while not reached():
@@ -171,6 +178,54 @@ def test_an_alarm_stops_it_and_the_way_back_restores_all_three_routes() -> None:
     assert (back.status, play.one.share) == ("Succeeded", 0)
 
 
+HOOKED = Spec(definition="web:2", container="app", port=8000, hooks={"AfterAllowTestTraffic": "smoke"})
+
+
+def test_a_hook_is_called_at_its_event_and_what_follows_waits_for_its_word() -> None:
+    play = Play(spec=HOOKED)
+    play.until(lambda: "call smoke" in play.stage.done)
+    for _ in range(100):
+        play.time += next(play.pauses)
+    assert play.stage.done == ["install web:2", "show green", "call smoke"]
+    play.one.hear(play.stage.executions[0], "Succeeded")
+    play.to_its_end()
+    assert (play.one.status, play.event("AfterAllowTestTraffic")) == ("Succeeded", "Succeeded")
+
+
+def test_a_hook_that_says_no_fails_the_deployment_before_any_traffic_moved() -> None:
+    play = Play(spec=HOOKED)
+    play.until(lambda: bool(play.stage.executions))
+    play.one.hear(play.stage.executions[0], "Failed")
+    play.to_its_end()
+    assert (play.one.status, play.one.error["code"]) == ("Failed", "HOOK_EXECUTION_FAILURE")
+    event = play.one.events["AfterAllowTestTraffic"]
+    assert (event["status"], event["diagnostics"]["message"]) == ("Failed", "smoke said Failed")
+    assert (play.event("AllowTraffic"), play.one.goes_back) == ("Skipped", True)
+
+
+def test_a_hook_that_never_answers_fails_after_an_hour() -> None:
+    play = Play(spec=HOOKED)
+    play.to_its_end()
+    assert play.one.error["code"] == "HOOK_EXECUTION_FAILURE"
+    assert 3600 <= play.time - 1000 < 3700
+
+
+@pytest.mark.parametrize(
+    ("execution", "status", "code"),
+    [
+        ("another", "Succeeded", "InvalidLifecycleEventHookExecutionIdException"),
+        ("open", "InProgress", "InvalidLifecycleEventHookExecutionStatusException"),
+        ("done", "Failed", "LifecycleEventAlreadyCompletedException"),
+    ],
+)
+def test_a_word_of_no_hook_is_refused(execution: str, status: str, code: str) -> None:
+    play = Play()
+    play.one.executions.update(open="InProgress", done="Succeeded")
+    with pytest.raises(RefusedError) as caught:
+        play.one.hear(execution, status)
+    assert caught.value.code == code
+
+
 def test_a_person_stops_it_and_what_it_was_at_is_skipped() -> None:
     play = Play(stage=Stage(comes_up=False))
     play.until(lambda: play.event("Install") == "InProgress")
@@ -216,8 +271,10 @@ def appspec(**more: Any) -> dict[str, Any]:
     return {"version": 0.0, "Resources": [{"TargetService": {"Properties": properties}}], **more}
 
 
-def test_an_appspec_says_the_revision_and_where_its_tasks_go() -> None:
-    spec = spec_of({"appSpecContent": {"content": json.dumps(appspec())}})
+def test_an_appspec_says_the_revision_where_its_tasks_go_and_what_is_called() -> None:
+    hooks = [{"AfterInstall": "check"}, {"AfterAllowTraffic": "watch"}]
+    spec = spec_of({"appSpecContent": {"content": json.dumps(appspec(Hooks=hooks))}})
+    assert spec.hooks == {"AfterInstall": "check", "AfterAllowTraffic": "watch"}
     assert (spec.definition, spec.container, spec.port) == ("web:2", "app", 8000)
     network = {"awsvpcConfiguration": {"subnets": ["s"], "assignPublicIp": "DISABLED"}}
     shares = [{"capacityProvider": "FARGATE", "base": 1, "weight": 2}]
@@ -230,10 +287,10 @@ def test_an_appspec_says_the_revision_and_where_its_tasks_go() -> None:
         {"s3Location": {"bucket": "b", "key": "k"}},
         {"appSpecContent": {"content": "{"}},
         {"appSpecContent": {"content": "Resources: []"}},
-        {"appSpecContent": {"content": json.dumps(appspec(Hooks=[{"AfterInstall": "arn:aws:lambda:x"}]))}},
+        {"appSpecContent": {"content": json.dumps(appspec(Hooks=[{"AfterLunch": "arn:aws:lambda:x"}]))}},
     ],
 )
-def test_what_is_not_heeded_is_refused_and_not_passed_over(revision: dict[str, Any]) -> None:
+def test_a_revision_that_cannot_be_read_is_refused(revision: dict[str, Any]) -> None:
     with pytest.raises(RefusedError) as caught:
         spec_of(revision)
     assert caught.value.code == "InvalidRevisionException"
