@@ -17,6 +17,7 @@ resource "aws_sns_topic_policy" "this" {
 
   arn = aws_sns_topic.this[each.key].arn
 
+  # Without a condition: EventBridge says nothing of itself to a topic, so any would keep it out, and nobody would be told of that either.
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -25,7 +26,6 @@ resource "aws_sns_topic_policy" "this" {
       Principal = { Service = "events.amazonaws.com" }
       Action    = "sns:Publish"
       Resource  = aws_sns_topic.this[each.key].arn
-      Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
     }]
   })
 }

@@ -206,6 +206,11 @@ run "ecr_to_codedeploy_with_a_question" {
   }
 
   assert {
+    condition     = !can(jsondecode(aws_sns_topic_policy.this["this"].policy).Statement[0].Condition)
+    error_message = "EventBridge meets no condition of a topic, so that nobody would be told"
+  }
+
+  assert {
     condition     = aws_codepipeline.this.stage[1].action[0].output_artifacts == tolist(["files", "image_nginx", "image_web"])
     error_message = "what was pushed is handed on, as what is built"
   }
