@@ -161,11 +161,11 @@ exit $code;
 }
 
 
-def shop(path: Path) -> Project:
-    """A copy of this project with the small application in it, and one environment."""
+def shop(path: Path, *, more: str = "") -> Project:
+    """A copy of this project with the small application in it, and one environment; *more* is for all environments."""
     project = copy_project(path)
     shutil.rmtree(project.path / "environments")
-    write(project, "environments/common.toml", COMMON)
+    write(project, "environments/common.toml", COMMON + more)
     write(project, f"environments/{ENV}.toml", ENVIRONMENT)
     for name, text in FILES.items():
         write(project, f"{APP}/{name}", text)
