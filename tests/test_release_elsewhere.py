@@ -85,8 +85,9 @@ def test_a_release_needs_no_engine_on_this_machine(world: World, app: Environmen
 def test_with_tests_of_images_the_engine_is_asked_for_before_anything_is_built(world: World, app: Environment) -> None:
     roles = {**app.images.roles, "web": replace(app.images.roles["web"], test=TEST)}
     one = proposed(world, replace(app, images=replace(app.images, roles=roles)))
-    with pytest.raises(ToolMissingError, match="no container engine answers"):
+    with pytest.raises(ToolMissingError, match="no container engine answers") as caught:
         run(one)
+    assert caught.value.__notes__ == ["image tests run on this machine, wherever the images are built"]
     assert not world.aws.codebuild.builds
 
 

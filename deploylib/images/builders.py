@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploylib import process
-from deploylib.errors import AwsError, ConfigError, ContractError
+from deploylib.errors import AwsError, ConfigError, ContractError, ToolMissingError
 from deploylib.images import docker, gate, pulling, remote
 from deploylib.images.remote import Remote
 from deploylib.toolchain import engine as engines
@@ -131,7 +131,12 @@ class _Fetching:
     def opened(
         self, variables: Mapping[str, str], references: Mapping[str, str], images: Sequence[str]
     ) -> Iterator[Tests]:
-        with self.inner(variables, references, images) as tests:
+        with contextlib.ExitStack() as stack:
+            try:
+                tests = stack.enter_context(self.inner(variables, references, images))
+            except ToolMissingError as error:
+                error.add_note("image tests run on this machine, wherever the images are built")
+                raise
             if not tests.images:
                 yield tests
                 return

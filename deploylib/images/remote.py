@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 POLL_SECONDS = 2.0
 LATE_SECONDS = 3.0  # what a build says last arrives in CloudWatch when it has ended
+LAST_LOOKS = 3  # at the log of one that failed: its last lines say why
 PATIENCE_SECONDS = 60.0  # so long AWS may be silent, or say that it is asked too much
 KEY = "sources/{digest}.zip"
 OWN_LINES = "[Container] "  # CodeBuild's, between those of the programs
@@ -178,13 +179,19 @@ class Remote:
             build = self._enduring(lambda: self._look(identifier))
             follower = follower or self._follower(build)
             if build["buildStatus"] != "IN_PROGRESS":
-                self.clock.sleep(LATE_SECONDS)
-            for text in self._enduring(follower.lines) if follower else ():
-                if not text.startswith(OWN_LINES):
-                    log(text)
-            if build["buildStatus"] != "IN_PROGRESS":
-                return build
+                break
+            self._read(follower, log)
             self.clock.sleep(POLL_SECONDS)
+        for _ in range(1 if build["buildStatus"] == "SUCCEEDED" else LAST_LOOKS):
+            self.clock.sleep(LATE_SECONDS)
+            self._read(follower, log)
+        return build
+
+    def _read(self, follower: Follower | None, log: Log) -> None:
+        """Hand on what has arrived of the log, but for CodeBuild's own lines."""
+        for text in self._enduring(follower.lines) if follower else ():
+            if not text.startswith(OWN_LINES):
+                log(text)
 
     def _enduring(self, ask: Callable[[], T]) -> T:
         """Return what *ask* answers, and ask again while AWS is silent or says that it is asked too much."""

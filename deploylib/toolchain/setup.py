@@ -9,7 +9,7 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deploylib.errors import DeployError, RefusedError, ToolMissingError
 from deploylib.toolchain import (
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERRUPTED = 130
-NO_ENGINE = (
-    "no container engine, and none is needed: CodeBuild builds the images. Image tests, inv local.* and inv dev.* \
-need one: install and start Docker or podman, then make setup"
-)
+NO_ENGINE = "no container engine, and none is needed: CodeBuild builds the images. inv local.* and inv dev.* need one: \
+install and start Docker or podman, then make setup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +92,20 @@ def _engine(root: Path, this: Machine, say: Callable[[str], None]) -> Engine | N
 
 
 def _builds_elsewhere(root: Path) -> bool:
-    """Whether an environment leaves its images to CodeBuild; of a file that cannot be read, others complain."""
-    for file in (root / "environments").glob("*.toml"):
-        try:
-            images = tomllib.loads(file.read_text(encoding="utf-8")).get("images")
-        except (OSError, ValueError):
-            continue
-        if isinstance(images, dict) and images.get("engine") == "codebuild":
-            return True
-    return False
+    """Whether an environment leaves its images to CodeBuild, and no image has tests, which run here."""
+    tables = [_images(file) for file in (root / "environments").glob("*.toml")]
+    roles = [role for one in tables if isinstance(one.get("roles"), dict) for role in one["roles"].values()]
+    tested = any(isinstance(role, dict) and "test" in role for role in roles)
+    return not tested and any(one.get("engine") == "codebuild" for one in tables)
+
+
+def _images(file: Path) -> dict[str, Any]:
+    """Return what *file* says of images; of a file that cannot be read, others complain."""
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8")).get("images")
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _summary(tools: Toolchain) -> str:

@@ -159,7 +159,7 @@ def test_the_log_is_followed_without_what_codebuild_says_itself(fake: FakeAccoun
 
 def test_lines_that_arrive_when_the_build_has_ended_are_shown_too(fake: FakeAccount, tmp_path: Path) -> None:
     fake.codebuild.course = Course(status="FAILED", queued_seconds=59, seconds=60, lines=("no such package",))
-    fake.logs.late_seconds = 2.5
+    fake.logs.late_seconds = 7.5
     with pytest.raises(ImageError, match="no such package"):
         builder(fake).build(one(tmp_path), REFERENCE, base="", line=nothing)
 

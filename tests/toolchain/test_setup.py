@@ -104,9 +104,16 @@ def test_an_engine_that_is_there_is_used_also_where_codebuild_builds(
     assert stage.said == []
 
 
-def test_where_nobody_else_builds_an_engine_is_needed(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    "images",
+    [
+        '[images]\nengine = "local"\n',
+        '[images]\nengine = "codebuild"\n[images.roles.web.test]\ncommands = [["true"]]\n',
+    ],
+)
+def test_where_nobody_else_builds_or_images_have_tests_an_engine_is_needed(stage: Stage, images: str) -> None:
     without_engine(stage)
-    environments(stage, stg='[images]\nengine = "local"\n')
+    environments(stage, stg=images)
 
     with pytest.raises(ToolMissingError, match="no container engine is installed"):
         setup.ensure(stage.checkout, stage.machine(is_root=False), stage.say)
