@@ -9,7 +9,17 @@ A release moves such a service by them as it moves others by UpdateService; `rol
 
 from __future__ import annotations
 
-from deploylib.bluegreen.deployments import Move, start, stop, target, unnoticed
+from deploylib.bluegreen.deployments import ONE_AT_A_TIME, Move, goes_back, start, stop, target, turn_back, unnoticed
 from deploylib.bluegreen.looking import Looks
 
-__all__ = ["Looks", "Move", "start", "stop", "target", "unnoticed"]
+__all__ = [
+    "ONE_AT_A_TIME",
+    "Looks",
+    "Move",
+    "goes_back",
+    "start",
+    "stop",
+    "target",
+    "turn_back",
+    "unnoticed",
+]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 UNDER_WAY = ("Created", "Queued", "InProgress", "Baking", "Ready")
 ROLL_BACK = ("DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST")
 ONE_AT_A_TIME = "DeploymentLimitExceededException"
+SUCCEEDED, ROLLS_BACK = "Succeeded", "codeDeployRollback"
 OVER = "DeploymentAlreadyCompletedException"
 
 
@@ -43,8 +44,9 @@ class Move:
 def start(account: Account, move: Move) -> rollout.Target:
     """Make the deployment of *move*, and return what to follow; one CreateDeployment and one DescribeServices.
 
-    Raises `ContractError` for a service that the contract knows no deployment group of, and `AwsError`, whose hint
-    says how to go on, when another deployment is under way.
+    One of the same AppSpec that is under way is followed: a run that died has made it. Raises `ContractError` for a
+    service that the contract knows no deployment group of, and `AwsError`, whose hint says how to go on, when another
+    deployment is under way.
     """
     settings, text = group(move.service), appspec.content(move.service, task_definition=move.revision)
     described = rollout.describe(account.ecs, move.cluster, [move.service.name])[move.service.name]
@@ -62,6 +64,8 @@ def start(account: Account, move: Move) -> rollout.Target:
     except AwsError as error:
         if error.code != ONE_AT_A_TIME:
             raise
+        if found := unnoticed(account, move):
+            return found
         hint = "wait for the other deployment, or stop it: aws deploy stop-deployment"
         raise AwsError(
             f"{move.key}: CodeDeploy is at work on it already: {error}", code=error.code, hint=hint
@@ -104,6 +108,39 @@ def stop(account: Account, deployment: str) -> bool:
             raise
         return False
     return True
+
+
+def turn_back(account: Account, move: Move) -> rollout.Target | None:
+    """Stop what is under way if it came from a task set of *move*'s revision; return what to follow: what made that.
+
+    A roll-back of CodeDeploy's own is left to go on. None where nothing is under way, or it came from elsewhere.
+    """
+    others = {str(one["deploymentId"]): one for one in under_way(account, group(move.service))}
+    described = rollout.describe(account.ecs, move.cluster, [move.service.name])[move.service.name]
+    original = next((one for one in described.get("taskSets", ()) if _is_original(one, move, others)), None)
+    if not others or original is None:
+        return None
+    for name, info in others.items():
+        if info.get("creator") != ROLLS_BACK:
+            stop(account, name)
+    return target(move, described, str(original["externalId"]))
+
+
+def _is_original(task_set: Mapping[str, Any], move: Move, others: Mapping[str, Info]) -> bool:
+    kept = task_set.get("status") != "DRAINING" and task_set.get("taskDefinition") == move.revision
+    return bool(kept and task_set.get("externalId") and task_set["externalId"] not in others)
+
+
+def goes_back(account: Account, deployment: str) -> bool:
+    """Whether *deployment* has ended before its time, and CodeDeploy brings the original back by itself."""
+    found = described(account, (deployment,))
+    return any(one.get("status") != SUCCEEDED and is_brought_back(one) for one in found)
+
+
+def is_brought_back(info: Info) -> bool:
+    """Whether CodeDeploy brings the original back: it says so, or was told to."""
+    back, told = info.get("rollbackInfo") or {}, info.get("autoRollbackConfiguration") or {}
+    return bool(back.get("rollbackDeploymentId") or told.get("enabled"))
 
 
 def unnoticed(account: Account, move: Move) -> rollout.Target | None:

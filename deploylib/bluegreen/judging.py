@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deploylib import events
-from deploylib.bluegreen.deployments import UNDER_WAY
+from deploylib.bluegreen.deployments import UNDER_WAY, is_brought_back
 from deploylib.rollout import Look
 
 if TYPE_CHECKING:
@@ -66,13 +66,7 @@ def _ended(target: Target, facts: Facts) -> tuple[Verdict, str]:
     reason = why(facts)
     if taker := _taker(target, facts):
         return "superseded", f"{taker}, after ours had ended: {reason}"
-    return ("rolled back" if _goes_back(facts.info) else "failed"), reason
-
-
-def _goes_back(info: Seen) -> bool:
-    """Whether CodeDeploy brings the original back: it says so, or was told to."""
-    back, told = info.get("rollbackInfo") or {}, info.get("autoRollbackConfiguration") or {}
-    return bool(back.get("rollbackDeploymentId") or told.get("enabled"))
+    return ("rolled back" if is_brought_back(facts.info) else "failed"), reason
 
 
 def _taker(target: Target, facts: Facts) -> str:

@@ -155,7 +155,19 @@ def _switched(course: Course, service: ServicePlan) -> rollout.Target:
         course.hold()
         ecs.update_service(cluster=release.cluster, service=service.name, desiredCount=service.desired_count)
     course.hold()
-    return bluegreen.start(release.account, move)
+    return _begun(release, move)
+
+
+def _begun(release: Release, move: bluegreen.Move) -> rollout.Target:
+    """Have CodeDeploy begin; on a way back what is under way is turned back instead, where it came from there."""
+    try:
+        return bluegreen.start(release.account, move)
+    except AwsError as error:
+        turned = error.code == bluegreen.ONE_AT_A_TIME and release.plan.action == "rollback"
+        found = bluegreen.turn_back(release.account, move) if turned else None
+        if found is None:
+            raise
+        return found
 
 
 def _attached(service: ServicePlan, found: rollout.Target) -> rollout.Target:

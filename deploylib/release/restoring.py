@@ -179,10 +179,12 @@ def _switch_back(course: Course, target: rollout.Target, *, first: bool, itself:
     if itself and not first:
         return
     course.hold()
-    stopped_it = bluegreen.stop(release.account, target.deployment)
+    by_itself = bluegreen.stop(release.account, target.deployment)
     if first:
         release.account.ecs.update_service(cluster=release.cluster, service=target.name, desiredCount=0)
-    elif not stopped_it and target.previous not in ("", target.revision):
+        return
+    by_itself = by_itself or bluegreen.goes_back(release.account, target.deployment)
+    if not by_itself and target.previous not in ("", target.revision):
         service = next(one for one in release.plan.services if one.key == target.key)
         bluegreen.start(release.account, move(course, service, target.previous))
 

@@ -149,10 +149,15 @@ def _at_work(environment: Environment, past: Past) -> Entry:
     return rolling[0]
 
 
+def _made(live: LiveService, wanted: str) -> str:
+    """Return the deployment of CodeDeploy that brings *wanted*, where the run died before it could write that down."""
+    return live.deployment if live.strategy == "codedeploy" and live.revision == wanted else ""
+
+
 def onward(environment: Environment, live: LiveService, entry: Entry, limit: Limit | None) -> ServicePlan:
     """Return what is left to do for one service (pure)."""
     wanted, before = entry.services.get(live.key, live.revision), entry.previous.get(live.key, "")
-    started = entry.deployments.get(live.key, "")
+    started = entry.deployments.get(live.key, "") or _made(live, wanted)
     if live.revision not in (wanted, before) and not started:
         raise SupersededError(
             f"{live.key} runs {short(live.revision)} by now, and release {entry.number} is {short(wanted)}",

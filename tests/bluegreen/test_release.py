@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploylib import config, events, verify
+from deploylib.bluegreen import continuing
 from deploylib.errors import AwsError, NotRestoredError, RefusedError, RolledBackError, SupersededError
 from deploylib.release import propose_resumption, propose_rollback
+from deploylib.serving import Answer
+from tests import test_resumption as resumption
 from tests.bluegreen import scenery
 from tests.bluegreen.scenery import JOB, group, proposed, revisions, world
 from tests.fakes import world as worlds
@@ -155,8 +158,9 @@ def test_scenario(case: Case) -> None:
     made.settle()
     assert case.says in str(failure)
     assert revisions(made) == case.serves
-    verdict = "superseded" if case.kind is SupersededError else "rolled back"
-    assert recorded(made).verdict == verdict
+    superseded = case.kind is SupersededError
+    assert recorded(made).verdict == ("superseded" if superseded else "rolled back")
+    assert failure.exit_code == (8 if superseded else 6)
 
 
 def test_throttling_on_the_way_is_waited_out() -> None:
@@ -200,6 +204,7 @@ def test_a_first_release_that_fails_is_set_to_zero() -> None:
     _, failure = failing(proposed(made, 1), NotRestoredError, 1)
     made.settle()
     assert "set to zero tasks" in str(failure)
+    assert failure.exit_code == 7
     assert made.ecs.live(worlds.WEB).total() == 0
 
 
@@ -302,3 +307,81 @@ def test_the_fast_form_of_verify_has_nothing_against_a_service_under_codedeploy(
     assert found[f"{worlds.WEB} · service"] == f"{worlds.WEB}, blue/green by CodeDeploy, 2 of 2 tasks run"
     assert found[f"{worlds.WEB} · deployment group"] == "guestbook/web"
     assert found[f"{worlds.JOB} · circuit breaker"] == "on, rolls back"
+
+
+def test_a_way_back_that_fails_too_needs_a_person() -> None:
+    made = world()
+
+    def breaks(_: str) -> Answer:
+        group(made).failing = frozenset({"BeforeInstall"})
+        return Answer(status=200, body="not it")
+
+    one = replace(proposed(made, serving=config.Serving(contains="never", timeout_seconds=5)), get=breaks)
+    _, failure = failing(one, NotRestoredError)
+    made.settle()
+    assert failure.exit_code == 7
+    assert recorded(made).verdict == "not restored"
+    assert revisions(made) == {TWO}
+
+
+@pytest.mark.parametrize("moment", resumption.MOMENTS)
+def test_the_next_deploy_finishes_what_was_killed_by_one_deployment(moment: str) -> None:
+    made = world(JOB)
+    resumption.killed(made, resumption.MOMENTS[moment], services=scenery.POLICY)
+    seen = run(proposed(made))
+    made.settle()
+    assert kinds(seen)[-1] == "Completed"
+    assert revisions(made) == {recorded(made).services["web"].rpartition("/")[2]}
+    assert len(made.aws.codedeploy.deployments) == 2  # that of the first release, and ours
+
+
+def test_a_run_that_was_killed_while_a_person_was_waited_for_is_taken_up_again() -> None:
+    made = world()
+    group(made).ready_wait_seconds = 3600.0
+    resumption.killed(made, events.RolloutStarted, services=scenery.POLICY)
+    resumed = propose_resumption(ENVIRONMENT, made.account, clock=made.clock)
+    (waiting,) = continuing.look(made.account, ENVIRONMENT)
+    made.clock.after(60.0, lambda: continuing.go_on(made.account, waiting))
+    assert kinds(run(resumed))[-1] == "Completed"
+    assert revisions(made) == {TWO}
+
+
+def test_a_run_that_was_killed_is_taken_back_by_stopping_its_deployment() -> None:
+    made = world()
+    run(proposed(made, 1), 1)
+    group(made).ready_wait_seconds = 3600.0
+    resumption.killed(made, events.RolloutStarted, services=scenery.POLICY)
+    made.aws.forget_calls()
+    run(propose_rollback(ENVIRONMENT, made.account, clock=made.clock))
+    made.settle()
+    assert "stop_deployment" in wrote(made)
+    assert revisions(made) == {ONE}
+
+
+def test_a_deployment_that_failed_while_nobody_watched_is_told_as_it_ended() -> None:
+    made = world()
+    group(made).failing = frozenset({"AfterAllowTraffic"})
+    resumption.killed(made, events.RolloutStarted, services=scenery.POLICY)
+    resumed = propose_resumption(ENVIRONMENT, made.account, clock=made.clock)
+    _, failure = failing(resumed, RolledBackError)
+    made.settle()
+    assert "HOOK_EXECUTION_FAILURE" in str(failure)
+    assert revisions(made) == {ONE}
+
+
+def test_a_way_back_finds_a_deployment_that_codedeploy_has_turned_back_already() -> None:
+    made = world(JOB)
+    group(made).failing = frozenset({"AfterAllowTraffic"})
+    made.ecs.behave(image=worlds.digest("job", 2), exits=1, after_seconds=0.2)
+    one = proposed(made)
+
+    def silent(operation: str) -> str:  # so that the job is what fails first
+        asks = operation == "batch_get_deployments" and recorded(made).phase != "going back"
+        return "ThrottlingException" if asks else ""
+
+    made.aws.codedeploy.fault = silent
+    _, failure = failing(one, RolledBackError)
+    made.settle()
+    assert str(failure).startswith("job: ")
+    assert wrote(made).count("create_deployment") == 1
+    assert revisions(made) == {ONE}
