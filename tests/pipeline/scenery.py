@@ -46,37 +46,31 @@ STG = Place(environment="stg", account_id="111111111111", subnets=("subnet-1a", 
 PRD = Place(environment="prd", account_id="222222222222", subnets=("subnet-2a", "subnet-2c"), group="sg-2")
 
 
-def contract(place: Place, *, codedeploy: bool = True) -> contracts.Contract:
+def document(place: Place, *, codedeploy: bool = True) -> dict[str, Any]:
     """Return what Terraform publishes in *place*."""
-    return contracts.parse(
-        json.dumps(
-            {
-                "version": 1,
-                "app": "shop",
-                "environment": place.environment,
-                "account_id": place.account_id,
-                "region": "ap-northeast-1",
-                "cluster": f"arn:aws:ecs:ap-northeast-1:{place.account_id}:cluster/{place.name}",
-                "repository": place.repository,
-                "ledger": f"{place.name}-releases",
-                "services": {
-                    "web": {
-                        **_task(place, "web", {"app": "web", "nginx": "nginx"}),
-                        "desired_count": 2,
-                        "load_balancer": {
-                            "container": "nginx",
-                            "port": 8080,
-                            "target_groups": ["b", "g"],
-                            "listener": "l",
-                        },
-                        **({"codedeploy": _codedeploy(place)} if codedeploy else {}),
-                    },
-                    "job": {**_task(place, "job", {"worker": "job"}), "desired_count": 1},
-                },
-            }
-        ),
-        f"/shop/{place.environment}/contract",
-    )
+    return {
+        "version": 1,
+        "app": "shop",
+        "environment": place.environment,
+        "account_id": place.account_id,
+        "region": "ap-northeast-1",
+        "cluster": f"arn:aws:ecs:ap-northeast-1:{place.account_id}:cluster/{place.name}",
+        "repository": place.repository,
+        "ledger": f"{place.name}-releases",
+        "services": {
+            "web": {
+                **_task(place, "web", {"app": "web", "nginx": "nginx"}),
+                "desired_count": 2,
+                "load_balancer": {"container": "nginx", "port": 8080, "target_groups": ["b", "g"], "listener": "l"},
+                **({"codedeploy": _codedeploy(place)} if codedeploy else {}),
+            },
+            "job": {**_task(place, "job", {"worker": "job"}), "desired_count": 1},
+        },
+    }
+
+
+def contract(place: Place, *, codedeploy: bool = True) -> contracts.Contract:
+    return contracts.parse(json.dumps(document(place, codedeploy=codedeploy)), f"/shop/{place.environment}/contract")
 
 
 def live(place: Place, *, codedeploy: bool = True, released: bool = True) -> Live:
