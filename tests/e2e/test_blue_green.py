@@ -111,7 +111,8 @@ def test_a_deploy_moves_the_listener_under_a_visitor_and_ends_with_the_original_
     assert {"install", "termination wait"} <= {one["state"] for one in seen}
     assert "100 % of the traffic is on the new tasks" in {one["message"] for one in seen}
     assert shown(project) == commit
-    assert "blue/green by CodeDeploy" in project.inv("status", *LOCAL).out
+    assert "CodeDeploy" in project.inv("status", *LOCAL).out
+    assert "blue/green by CodeDeploy" in project.inv("verify", *LOCAL).out
 
 
 def test_terraform_wants_nothing_back_after_the_target_groups_were_swapped(project: Project) -> None:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-def test_a_visitor_sees_no_failed_request_when_a_listener_is_switched_and_the_old_tasks_go(local_aws: Path) -> None:
-    switch, ecs = real.switch(local_aws), real.client(local_aws, "ecs")
+def test_a_visitor_sees_no_failed_request_when_a_listener_is_switched_by_halves_and_the_old_tasks_go(
+    local_aws: Path,
+) -> None:
+    switch, ecs, elb = real.switch(local_aws), real.client(local_aws, "ecs"), real.client(local_aws, "elbv2")
     real.service(local_aws, "before", real.revision(local_aws, "one"), switch.blue)
     real.service(local_aws, "after", real.revision(local_aws, "two"), switch.green)
     for group in (switch.blue, switch.green):
@@ -29,9 +31,14 @@ def test_a_visitor_sees_no_failed_request_when_a_listener_is_switched_and_the_ol
     with Visitor(switch.url) as visitor:
         real.until(lambda: visitor.answers > 20)
         assert visitor.bodies == {"one"}
-        actions = [{"Type": "forward", "TargetGroupArn": switch.green}]
-        real.client(local_aws, "elbv2").modify_listener(ListenerArn=switch.listener, DefaultActions=actions)
+        halves = [{"TargetGroupArn": group, "Weight": 50} for group in (switch.blue, switch.green)]
+        shared = [{"Type": "forward", "ForwardConfig": {"TargetGroups": halves}}]
+        elb.modify_listener(ListenerArn=switch.listener, DefaultActions=shared)
         real.until(lambda: visitor.bodies == {"one", "two"})
+        (listener,) = elb.describe_listeners(ListenerArns=[switch.listener])["Listeners"]
+        assert listener["DefaultActions"][0]["ForwardConfig"]["TargetGroups"] == halves
+        whole = [{"Type": "forward", "TargetGroupArn": switch.green}]
+        elb.modify_listener(ListenerArn=switch.listener, DefaultActions=whole)
         ecs.update_service(cluster=real.CLUSTER, service="before", desiredCount=0)
         real.until(lambda: not ecs.list_tasks(cluster=real.CLUSTER, serviceName="before")["taskArns"])
         visitor.bodies.clear()

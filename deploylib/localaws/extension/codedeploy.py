@@ -5,6 +5,7 @@ Each deployment has a thread that takes the steps of its course, under the lock 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ def install(scheduler: Scheduler, minute_seconds: float) -> None:
             return await original(method, path, headers, *rest)
         place = f"{get_region()}:{get_account_id()}"
         desk = desks.setdefault(place, Desk(scheduler, Book(place), minute_seconds))
-        return desk.answered(target.removeprefix(PREFIX), json.loads(rest[0] or b"{}"))
+        return await asyncio.to_thread(desk.answered, target.removeprefix(PREFIX), json.loads(rest[0] or b"{}"))
 
 
 @dataclass(slots=True)
