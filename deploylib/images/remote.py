@@ -296,12 +296,18 @@ def _refuse_failed(image: str, build: Mapping[str, Any], log: Log) -> None:
     status = build["buildStatus"]
     if status == "SUCCEEDED":
         return
-    said = [buildlog.masked(one, log.secrets) for one in _reasons(build)]
+    said = (*(buildlog.masked(one, log.secrets) for one in _reasons(build)), *log.last)
     link = (build.get("logs") or {}).get("deepLink", "")
     raise ImageError(
-        "\n".join((f"image {image} was not built: CodeBuild's build {build['id']} is {status}", *said, *log.last)),
-        hint=ENDED.get(status) or buildlog.hint("\n".join(log.last)) or (f"the whole log: {link}" if link else ""),
+        "\n".join((f"image {image} was not built: CodeBuild's build {build['id']} is {status}", *said)),
+        hint=ENDED.get(status) or _hint("\n".join(said)) or (f"the whole log: {link}" if link else ""),
     )
+
+
+def _hint(said: str) -> str:
+    if "ssm:GetParameters" in said:
+        return "let builds read it: remote_build.build_parameters in [terraform], then inv infra.apply"
+    return buildlog.hint(said)
 
 
 def _reasons(build: Mapping[str, Any]) -> Iterator[str]:

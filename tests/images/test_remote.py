@@ -42,6 +42,7 @@ REGISTRY = "111111111111.dkr.ecr.ap-northeast-1.amazonaws.com"
 REPOSITORY = f"{REGISTRY}/shop"
 REFERENCE = f"{REPOSITORY}:app-c0123456789ab"
 DEBIAN = "sha256:" + "de" * 32
+UNREADABLE = "AccessDeniedException: User … is not authorized to perform: ssm:GetParameters on resource: …/shop/npm"
 
 
 def nothing(_: str) -> None:
@@ -176,9 +177,14 @@ def test_lines_that_arrive_when_the_build_has_ended_are_shown_too(fake: FakeAcco
             "repeat the command",
         ),
         (
-            Course(status="FAILED", queued_seconds=90, phase="DOWNLOAD_SOURCE", reason="AccessDenied"),
-            "DOWNLOAD_SOURCE: AccessDenied",
+            Course(status="FAILED", queued_seconds=90, phase="DOWNLOAD_SOURCE", reason="the source is no zip"),
+            "DOWNLOAD_SOURCE: the source is no zip",
             "the whole log: ",
+        ),
+        (
+            Course(status="FAILED", phase="DOWNLOAD_SOURCE", reason=UNREADABLE),
+            "is not authorized to perform: ssm:GetParameters",
+            "remote_build.build_parameters in [terraform]",
         ),
     ],
     ids=lambda value: value.status if isinstance(value, Course) else "",
@@ -263,6 +269,16 @@ def test_aws_that_is_silent_for_a_moment_ends_no_build(fake: FakeAccount, tmp_pa
     builder(fake).build(one(tmp_path), REFERENCE, base="", line=lines.append)
     assert lines == ["one", "two"]
     assert fake.codebuild.builds[0].status == "SUCCEEDED"
+
+
+def test_what_was_read_of_a_log_before_aws_was_silent_is_shown(fake: FakeAccount, tmp_path: Path) -> None:
+    fake.codebuild.course = Course(lines=tuple(map(str, range(9))))
+    fake.logs.page = 3
+    pages = iter((False, True, False, True, True))
+    fake.logs.fault = lambda _: "ThrottlingException" if next(pages, False) else ""
+    lines: list[str] = []
+    builder(fake).build(one(tmp_path), REFERENCE, base="", line=lines.append)
+    assert lines == list(map(str, range(9)))
 
 
 def test_a_build_that_aws_tells_nothing_of_any_more_is_stopped(fake: FakeAccount, tmp_path: Path) -> None:
