@@ -35,6 +35,7 @@ def problems(*roles: str, **tags: list[str]) -> list[str]:
         ("immutable", "{role}-c{build}", "a name that this tool gives by itself"),
         ("immutable", "base-{short}", "a name that this tool gives by itself"),
         ("immutable", "kept-{role}-{sha}", "a name that this tool gives by itself"),
+        ("immutable", "built-{role}-{sha}", "a name that this tool gives by itself"),
         ("moving", "latest", "gives web and job the same tag: add {role}"),
         ("moving", "base", "a name that this tool gives by itself"),
         ("moving", "{role}-{build}", "names one commit by {build} and cannot move: make it immutable"),
