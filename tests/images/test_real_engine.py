@@ -294,22 +294,29 @@ CORPUS = {
 }
 
 
-@pytest.mark.parametrize("case", CORPUS)
-def test_what_the_engine_copies_is_what_the_fingerprint_counts(hub: Registry, tmp_path: Path, case: str) -> None:
+def of_corpus(root: Path, case: str) -> Recipe:
+    """Return an image made of some of the `FILES`, each of which holds its own name."""
     instruction, ignore = CORPUS[case]
     for file in FILES:
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_text(file)
-    (tmp_path / "to-x").symlink_to("r.txt")
-    (tmp_path / "to-a").symlink_to("a")
-    (tmp_path / ".dockerignore").write_text(f"{ignore}.dockerignore\nDockerfile\n")
-    (tmp_path / "Dockerfile").write_text(f"FROM scratch\n{instruction}\n")
-    alone = environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")})
-    only = recipes(alone, CLEAN, nobody)[0]
-    reference = f"{hub.repository}:corpus-{case}"
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(file)
+    (root / "to-x").symlink_to("r.txt")
+    (root / "to-a").symlink_to("a")
+    (root / ".dockerignore").write_text(f"{ignore}.dockerignore\nDockerfile\n")
+    (root / "Dockerfile").write_text(f"FROM scratch\n{instruction}\n")
+    alone = environment(root, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")})
+    return recipes(alone, CLEAN, nobody)[0]
+
+
+def counted(only: Recipe) -> set[str]:
+    return {one.path for one in only.ingredients.files if one.kind != "link"}
+
+
+@pytest.mark.parametrize("case", CORPUS)
+def test_what_the_engine_copies_is_what_the_fingerprint_counts(hub: Registry, tmp_path: Path, case: str) -> None:
+    only, reference = of_corpus(tmp_path, case), f"{hub.repository}:corpus-{case}"
     docker.connect(Supplies()).build(only, reference, base="", line=lambda _: None)
-    counted = {one.path for one in only.ingredients.files if one.kind != "link"}
-    assert set(hub.files_in(reference).values()) == counted
+    assert set(hub.files_in(reference).values()) == counted(only)
 
 
 def test_a_registry_that_dies_in_the_midst_is_an_image_error_and_the_next_run_completes(
@@ -511,6 +518,15 @@ def test_codebuild_builds_on_a_parent_at_its_digest(hub: Registry, tmp_path: Pat
     made.close()
     assert hub.files_in(f"{hub.repository}@{digest}").keys() == {"first", "mine"}
     hub.forget(f"{hub.repository}-elsewhere")
+
+
+@pytest.mark.parametrize("case", CORPUS)
+def test_what_codebuild_copies_is_what_the_fingerprint_counts(hub: Registry, tmp_path: Path, case: str) -> None:
+    only = of_corpus(tmp_path, case)
+    there, reference = remote(hub, elsewhere(hub)), f"{hub.repository}:elsewhere-{case}"
+    there.build(only, reference, base="", line=lambda _: None)
+    digest = there.push("app", reference)
+    assert set(hub.files_in(f"{hub.repository}@{digest}").values()) == counted(only)
 
 
 def test_a_release_that_codebuild_builds_is_reused_by_one_that_this_machine_builds(
