@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import gzip
 import io
 import os
@@ -21,10 +22,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from deploylib import aws, doctor, process
-from deploylib.config import RegistryLogin, RoleImage
+from deploylib.config import ImageTest, RegistryLogin, RoleImage
 from deploylib.errors import ImageError
 from deploylib.events import BuildLogged, Built, Event
-from deploylib.images import builders, building, docker, planning, registry, supplies, tags
+from deploylib.images import builders, building, docker, gate, planning, registry, supplies, tags, testing
 from deploylib.images.recipe import recipes
 from deploylib.images.remote import Remote
 from deploylib.images.supplies import Supplies, Wishes
@@ -136,12 +137,18 @@ class Registry:
         assert self.run("images", "--quiet", repository) == ""
 
     def start_release(
-        self, app: Environment, checkout: Checkout = CLEAN, connect: building.Connect = docker.connect
+        self,
+        app: Environment,
+        checkout: Checkout = CLEAN,
+        connect: building.Connect = docker.connect,
+        open_tests: gate.OpenTests = gate.without_tests,
     ) -> Generator[Event, None, dict[str, str]]:
         menu = recipes(app, checkout, nobody)
         present = registry.present(self.account.ecr, self.repository, planning.tags(menu))
         plans = planning.plan_images(menu, present)
-        return building.carry_out(self.account, self.repository, menu, plans, clock=time, connect=connect)
+        return building.carry_out(
+            self.account, self.repository, menu, plans, clock=time, connect=connect, open_tests=open_tests
+        )
 
     def release(self, app: Environment, checkout: Checkout = CLEAN) -> tuple[set[str], dict[str, str]]:
         """Bring *app* into the registry; return which images had to be built, and the digests."""
@@ -540,6 +547,23 @@ def test_a_release_that_codebuild_builds_is_reused_by_one_that_this_machine_buil
     assert len(there.codebuild.builds) == 3
     assert hub.release(app) == (set(), digests)
     assert not [tag for tag in hub.tags() if tags.is_waiting(tag)]
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_what_codebuild_built_is_pulled_and_tested_here(hub: Registry, tmp_path: Path, *, passes: bool) -> None:
+    there = elsewhere(hub)
+    write(tmp_path, Dockerfile=f"FROM {OsImage().name}\nCOPY page.py /\n", page_py=f"# {tmp_path}\n")
+    test = ImageTest(commands=(("grep", str(tmp_path) if passes else "nothing like it", "/page.py"),))
+    app = environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile", test=test)})
+    given = replace(app, images=replace(app.images, engine="codebuild"))
+    contract, content = there.contract(hub.repository), recipes(app, CLEAN, nobody)[0].tags[0]
+    tests = functools.partial(testing.opened, testing.suite(given, contract))
+    verdict = contextlib.nullcontext() if passes else pytest.raises(ImageError, match="app")
+    with builders.opened(there.account, given, contract, open_tests=tests, clock=there.clock) as way, verdict:
+        finish(hub.start_release(given, connect=way.connect, open_tests=way.open_tests))
+    assert (content in hub.tags()) is passes
+    assert not [tag for tag in hub.tags() if tags.is_waiting(tag)]
+    assert hub.run("ps", "--all", "--quiet", "--filter", f"ancestor={hub.repository}:{content}") == ""
 
 
 def test_a_secret_reaches_the_build_elsewhere_and_stays_nowhere(hub: Registry, tmp_path: Path) -> None:
