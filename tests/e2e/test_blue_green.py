@@ -16,7 +16,7 @@ from tests.e2e import shop
 from tests.e2e.following import documents, follow
 from tests.e2e.project import Visitor
 from tests.e2e.shop import CRASH, CRASHED, DEPLOY, LOCAL, change
-from tests.localaws import real
+from tests.localaws.extension import switched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,7 +162,7 @@ def test_the_deploy_role_may_all_that_codedeploy_asks_of_a_release(project: Proj
 
 def test_a_hook_that_says_no_ends_the_release_before_anybody_sees_it(project: Project) -> None:
     functions: Any = aws.session(config.load(project.path, shop.ENV, variables={})).client("lambda")
-    function = real.hook(functions, "smoke", "Failed")
+    function = switched.hook(functions, "smoke", "Failed")
     good = served(project)
 
     with shop.said(project, HOOKED.format(function=function)):

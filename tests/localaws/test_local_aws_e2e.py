@@ -3,25 +3,56 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
 from deploylib import process
 from deploylib.localaws import emulator, instance, leftovers
-from deploylib.toolchain import recorded_process
+from deploylib.toolchain import engine, machine, os_image, python_environment, recorded_process
 from deploylib.toolchain.os_image import OsImage
-from tests.localaws.real import client, until
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from deploylib.localaws.instance import LocalAws
     from deploylib.toolchain.engine import Engine
 
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = Path(os.environ.get("LOCALAWS_PYTHON") or python_environment.emulator(ROOT).python)
+PATIENCE_SECONDS = 30
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def docker() -> Engine:
+    found = engine.find()
+    os_image.ensure(ROOT, found, machine.this(), print)
+    return found
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    root = tmp_path / "shop"
+    shutil.copytree(ROOT / "deploylib", root / "deploylib", ignore=shutil.ignore_patterns("__pycache__"))
+    python_environment.emulator(root).path.parent.mkdir()
+    python_environment.emulator(root).path.symlink_to(PYTHON.parents[1])
+    yield root
+    emulator.down(root)
+
+
+def client(root: Path, service: str) -> Any:
+    """Return a client as product code gets one: by the shared configuration file and its profile."""
+    local = instance.read(root, "local")
+    assert local is not None
+    session = boto3.Session(aws_access_key_id=local.account_id, aws_secret_access_key="x", region_name=local.region)
+    return session.client(service, endpoint_url=local.endpoint)  # type: ignore[call-overload]  # the name is data
 
 
 def run_service(root: Path) -> None:
@@ -37,6 +68,13 @@ def run_service(root: Path) -> None:
         cluster="shop", serviceName="web", taskDefinition="web", desiredCount=2, networkConfiguration=network
     )
     until(lambda: ecs.describe_services(cluster="shop", services=["web"])["services"][0]["runningCount"] == 2)
+
+
+def until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not reached():
+        assert time.monotonic() < deadline, f"not reached within {PATIENCE_SECONDS} s"
+        time.sleep(0.1)
 
 
 def kill(local: LocalAws) -> None:

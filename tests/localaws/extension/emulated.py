@@ -61,9 +61,10 @@ class Emulator:
         options = ["-a"] if everything else []
         return docker("ps", "-q", *options, "--filter", f"label={LABEL}={self.instance}").split()
 
-    def get(self, balancer: str, path: str = "/cgi-bin/version") -> tuple[int, str]:
+    def get(self, balancer: str, path: str = "/cgi-bin/version", *, port: int | None = None) -> tuple[int, str]:
+        """Ask a load balancer's listener: the one on port 80, or on *port*."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")
-        request.add_header("Host", f"{balancer}.alb.localhost:{self.port}")
+        request.add_header("Host", f"{balancer}.alb.localhost:{port or self.port}")
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the same
                 return answer.status, answer.read().decode()
