@@ -373,8 +373,7 @@ class _There:
 
     def builder(self) -> str:
         """Look for CodeBuild's project in the contract."""
-        there = builders.place(self.environment, self.contract)
-        return f"CodeBuild, project {there.project}, for {there.platform}"
+        return builders.described(self.environment, self.contract)
 
     def ledger(self) -> str:
         """Read the newest release."""

@@ -107,11 +107,17 @@ def test_a_build_that_is_stopped_in_the_console_ends_the_release(world: World, a
     assert (caught.value.exit_code, caught.value.hint) == (4, "somebody stopped the build; repeat the command")
 
 
-def test_without_a_project_the_hint_makes_one(world: World, app: Environment) -> None:
+def test_without_a_project_the_hint_makes_one_before_anybody_is_asked(world: World, app: Environment) -> None:
     publish(world)
     with pytest.raises(ContractError, match="names no project that builds") as caught:
-        run(proposed(world, app))
+        proposed(world, app)
     assert caught.value.hint.endswith("inv infra.apply --env stg")
+
+
+def test_what_is_built_already_needs_no_project(world: World, app: Environment) -> None:
+    run(proposed(world, app))
+    publish(world)
+    assert {one.action for one in proposed(world, app).plan.images} == {"reuse"}
 
 
 def test_the_run_after_one_that_died_in_its_migration_builds_nothing(world: World, app: Environment) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deploylib.contract import Contract, RemoteBuild
     from deploylib.images.building import Builder, Connect
     from deploylib.images.gate import Emit, OpenTests, Tests
+    from deploylib.images.planning import ImagePlan
     from deploylib.images.remote import Built
     from deploylib.images.supplies import Supplies
     from deploylib.toolchain.engine import Engine
@@ -100,6 +101,20 @@ def place(environment: Environment, contract: Contract) -> RemoteBuild:
             hint=_mended(environment),
         )
     return found
+
+
+def described(environment: Environment, contract: Contract) -> str:
+    """Return who builds for *environment*, in words; raise as `place` does."""
+    if environment.images.engine == "local":
+        return "this machine's engine"
+    there = place(environment, contract)
+    return f"CodeBuild, project {there.project}, for {there.platform}"
+
+
+def refuse_nowhere(environment: Environment, contract: Contract, plans: Sequence[ImagePlan]) -> None:
+    """Raise `ContractError` when something of *plans* is to be built elsewhere, and the contract does not say where."""
+    if environment.images.engine != "local" and any(one.action == "build" for one in plans):
+        place(environment, contract)
 
 
 def _mended(environment: Environment) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from deploylib import aws, checkout, config, observe, verify
 from deploylib.errors import ConfigError
-from deploylib.images import planning, promotion
+from deploylib.images import builders, planning, promotion
 from deploylib.plan import Beside, Origin, image_references, plan_release, plan_restart
 from deploylib.release.model import Release, name_of
 from deploylib.schedules import plan_schedules
@@ -63,6 +63,7 @@ def propose(
         release=name_of(commit.commit, clock),
         irreversible=irreversible or _said_irreversible(environment, observed.past),
     )
+    builders.refuse_nowhere(environment, observed.live.contract, wanted.images)
     plan = _planned(environment, observed, wanted)
     return Release(
         plan=_verified(account, environment, observed.live, plan, observed.notices),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploylib import lease, ledger, permissions, simulation
 from deploylib.errors import ContractError
+from deploylib.images import builders
 from deploylib.images.distribution import Registries
 from deploylib.verify import mending
 from deploylib.verify.check import Check, missing, ok, skipped, warning
@@ -70,7 +71,12 @@ class Here:
             "lock": self.lock,
             "clock": self.clock,
             "permissions": self.permissions,
+            **({"builder": self.builder} if self.environment.images.engine != "local" else {}),
         }
+
+    def builder(self) -> Check:
+        """Look for the project that builds the images."""
+        return ok("builder", builders.described(self.environment, self.contract))
 
     def cluster(self) -> Check:
         """Ask whether the cluster takes tasks."""

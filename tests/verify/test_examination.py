@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +37,19 @@ def test_where_nothing_is_missing_everything_is_said_to_be_there(scene: Scene) -
     digest = worlds.digest("job", 1)
     assert told["services · job · images · worker"].found == f"guestbook@{digest[:19]} for linux/amd64"
     verify.refuse_missing(found, "stg")
+
+
+def test_the_project_that_builds_is_looked_for_where_codebuild_builds(scene: Scene) -> None:
+    elsewhere = replace(worlds.images(), engine="codebuild")
+    found = scene.examine(images=elsewhere)
+    assert complaints(found) == {
+        "builder": 'MISSING images.engine is "codebuild", but the contract names no project that builds'
+    }
+    place = {"project": "guestbook-stg-build", "bucket": "guestbook-stg-build", "platform": "linux/amd64"}
+    document = json.dumps(scene.world.contract_document() | {"remote_build": place})
+    scene.world.aws.ssm.give(worlds.PARAMETER, document)
+    told = leaves(scene.examine(images=elsewhere))
+    assert told["builder"].found == "CodeBuild, project guestbook-stg-build, for linux/amd64"
 
 
 def test_nothing_is_written_and_no_value_is_read(scene: Scene) -> None:
