@@ -39,6 +39,7 @@ provider "aws" {{
   skip_metadata_api_check     = true
   skip_requesting_account_id  = true
   s3_use_path_style           = true
+  max_retries                 = 3 # what moto cannot do is an error of the server, and else asked for during minutes
 }}
 """
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
