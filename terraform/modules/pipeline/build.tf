@@ -42,6 +42,9 @@ resource "aws_codebuild_project" "this" {
     image           = local.build_image
     privileged_mode = true # for the engine
 
+    # AWS's own images are pulled as CodeBuild, and no others.
+    image_pull_credentials_type = startswith(local.build_image, "aws/codebuild/") ? "CODEBUILD" : "SERVICE_ROLE"
+
     dynamic "environment_variable" {
       for_each = { DEPLOY_ENV = var.environment, PIPELINE_SOURCE = var.source_type }
 

@@ -49,6 +49,9 @@ resource "aws_codebuild_project" "this" {
     compute_type    = var.compute_type
     image           = local.image
     privileged_mode = true # for the engine
+
+    # AWS's own images are pulled as CodeBuild, and no others.
+    image_pull_credentials_type = startswith(local.image, "aws/codebuild/") ? "CODEBUILD" : "SERVICE_ROLE"
   }
 
   logs_config {

@@ -45,7 +45,7 @@ variable "compute_type" {
 }
 
 variable "image" {
-  description = "What builds run in: an image with bash, tar, the AWS CLI and a docker that its entry point starts. Without it, AWS's own for the architecture."
+  description = "What builds run in: an image with bash, tar, the AWS CLI and a docker that its entry point starts; the role pulls it, by policy_arns. Without it, AWS's own for the architecture."
   type        = string
   default     = null
 }

@@ -221,7 +221,7 @@ run "ecr_to_codedeploy_with_a_question" {
   }
 
   assert {
-    condition     = one(aws_codebuild_project.this.environment).type == "ARM_CONTAINER" && { for one in one(aws_codebuild_project.this.environment).environment_variable : one.name => one.value if one.type == "PARAMETER_STORE" } == { LICENCE = "/shop/build/licence" }
+    condition     = one(aws_codebuild_project.this.environment).type == "ARM_CONTAINER" && one(aws_codebuild_project.this.environment).image_pull_credentials_type == "CODEBUILD" && { for one in one(aws_codebuild_project.this.environment).environment_variable : one.name => one.value if one.type == "PARAMETER_STORE" } == { LICENCE = "/shop/build/licence" }
     error_message = "the build's machine, and what it is given"
   }
 
@@ -233,5 +233,16 @@ run "ecr_to_codedeploy_with_a_question" {
   assert {
     condition     = jsondecode(aws_iam_role.build.assume_role_policy).Statement[0].Condition.ArnLike["aws:SourceArn"] == "arn:aws:codebuild:ap-northeast-1:111111111111:project/shop-stg-pipeline"
     error_message = "CodeBuild takes the role for this project only"
+  }
+}
+
+run "a_build_image_of_ones_own_is_pulled_by_the_role" {
+  command = plan
+
+  variables { build = { image = "111111111111.dkr.ecr.ap-northeast-1.amazonaws.com/builder:1" } }
+
+  assert {
+    condition     = one(aws_codebuild_project.this.environment).image_pull_credentials_type == "SERVICE_ROLE"
+    error_message = "CodeBuild's own credentials pull AWS's images alone"
   }
 }

@@ -48,11 +48,20 @@ run "a_build_has_an_engine_and_no_artifacts" {
   }
 }
 
+run "an_image_of_ones_own_is_pulled_by_the_role" {
+  variables { image = "111111111111.dkr.ecr.ap-northeast-1.amazonaws.com/builder:1" }
+
+  assert {
+    condition     = aws_codebuild_project.this.environment[0].image_pull_credentials_type == "SERVICE_ROLE"
+    error_message = "CodeBuild's own credentials pull AWS's images alone"
+  }
+}
+
 run "images_for_arm_are_built_on_arm" {
   variables { architecture = "ARM64" }
 
   assert {
-    condition     = aws_codebuild_project.this.environment[0].type == "ARM_CONTAINER" && strcontains(aws_codebuild_project.this.environment[0].image, "aarch64") && output.contract.platform == "linux/arm64"
+    condition     = aws_codebuild_project.this.environment[0].type == "ARM_CONTAINER" && aws_codebuild_project.this.environment[0].image_pull_credentials_type == "CODEBUILD" && strcontains(aws_codebuild_project.this.environment[0].image, "aarch64") && output.contract.platform == "linux/arm64"
     error_message = "machine, image and contract agree"
   }
 }
