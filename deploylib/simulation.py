@@ -60,16 +60,33 @@ def values(environment: Environment, caller: str) -> Mapping[str, str]:
 
 
 def given(environment: Environment, caller: str) -> Mapping[str, tuple[str, ...]]:
-    """Return what stands for what Terraform is given: of the roles the one that every task has, and the schedules'."""
+    """Return what stands for what Terraform is given: of the roles the one that every task has, and the schedules'.
+
+    Deployment groups of CodeDeploy and their applications are named as the stack names them, or as `[contract]` does.
+    """
     known = values(environment, caller)
     partition, account_id, name = known["partition"], known["account_id"], known["name"]
     tasks = sorted(environment.terraform.get("scheduled_tasks", {}))
+    groups = _deployment_groups(environment, name)
+    codedeploy = f"arn:{partition}:codedeploy:{known['region']}:{account_id}"
     schedules = f"arn:{partition}:scheduler:{known['region']}:{account_id}:schedule/default/{name}"
     return {
         "task_roles": (f"arn:{partition}:iam::{account_id}:role/{name}-execution",),
         "schedules": tuple(f"{schedules}-{task}" for task in tasks),
+        "deployment_groups": tuple(f"{codedeploy}:deploymentgroup:{one}/{group}" for one, group in groups),
+        "applications": tuple(f"{codedeploy}:application:{one}" for one in sorted({one for one, _ in groups})),
+        "deployments": ("*",) if groups else (),
         "scheduler_roles": tuple(f"arn:{partition}:iam::{account_id}:role/{name}-{task}-scheduler" for task in tasks),
     }
+
+
+def _deployment_groups(environment: Environment, name: str) -> list[tuple[str, str]]:
+    """Return application and deployment group of each service that CodeDeploy moves, sorted."""
+    if environment.contract:
+        known = [one.codedeploy for one in environment.contract.services.values() if one.codedeploy]
+        return sorted((one.application, one.deployment_group) for one in known)
+    services = environment.terraform.get("services", {}).items()
+    return [(f"{name}-{key}",) * 2 for key, one in sorted(services) if one.get("codedeploy") is not None]
 
 
 def _refused(iam: Any, source: str, statement: Mapping[str, Any]) -> list[str]:
