@@ -100,6 +100,17 @@ class Team:
         self.git("push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{BRANCH}")
         return self.git("rev-parse", "HEAD")
 
+    @contextlib.contextmanager
+    def changed(self, file: str, more: str) -> Iterator[None]:
+        """For a while there is *more* at the end of *file*, which need not be there."""
+        path = self.path / file
+        text = path.read_text() if path.exists() else None
+        path.write_text(f"{text or ''}{more}")
+        try:
+            yield
+        finally:
+            path.unlink() if text is None else path.write_text(text)
+
     def git(self, *words: str) -> str:
         return subprocess.run(["git", *words], cwd=self.path, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -190,10 +201,10 @@ def served(project: Project, path: str = "/version") -> str:
 def test_the_scripts_of_the_jobs_end_with_the_example_served(
     provider: str, team: Team, project: Project, network: str, tmp_path: Path
 ) -> None:
-    (page, text), mark = (team.path / PAGE, (team.path / PAGE).read_text()), f"<!-- by {provider} -->"
+    mark = f"<!-- by {provider} -->"
     ci.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
-    page.write_text(f"{text}{mark}\n")
-    commit = team.push(f"Deploy by {provider}")
+    with team.changed(PAGE, f"{mark}\n"):
+        commit = team.push(f"Deploy by {provider}")
     machine = run(provider, team, project, tmp_path, network)
     assert (machine.verdicts, machine.codes) == (WHOLE[provider], []), "\n".join(machine.said)
     tests, deploy = ARTIFACTS[provider]
@@ -209,9 +220,8 @@ def test_a_failing_test_job_stops_the_deploy_job(
     provider: str, team: Team, project: Project, network: str, tmp_path: Path
 ) -> None:
     ci.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
-    (team.path / "broken").touch()
-    commit, before = team.push("Break it"), len(project.api_calls())
-    (team.path / "broken").unlink()
+    with team.changed("broken", f"by {provider}\n"):
+        commit, before = team.push("Break it"), len(project.api_calls())
     machine = run(provider, team, project, tmp_path, network)
     assert (machine.verdicts, machine.codes) == (STOPPED[provider], [1]), "\n".join(machine.said)
     assert len(project.api_calls()) == before
@@ -223,10 +233,8 @@ def test_a_broken_page_fails_the_deploy_job_before_anything_is_released_and_leav
     provider: str, team: Team, project: Project, network: str, tmp_path: Path
 ) -> None:
     ci.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
-    page, text = team.path / PAGE, (team.path / PAGE).read_text()
-    page.write_text(text.replace("</body>", f"{{{{ broken by {provider}\n</body>"))
-    commit = team.push("Break the page")
-    page.write_text(text)
+    with team.changed(PAGE, f"{{{{ broken by {provider}\n"):
+        commit = team.push("Break the page")
     machine = run(provider, team, project, tmp_path, network)
     job = ARTIFACTS[provider][1]
     assert (machine.verdicts, machine.codes) == ({**WHOLE[provider], job: FAILED}, [4]), "\n".join(machine.said)
