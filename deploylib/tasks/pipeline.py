@@ -75,7 +75,7 @@ def buildspec(c: Context, env: str = "", out: str = "buildspec.yml", check: bool
 @task(name="start", help={**ENV, **CONFIRM, **BUILD})
 @command
 def start(c: Context, env: str = "", build: bool = False, yes: bool = False, confirm: str = "") -> None:
-    """Have the pipeline that waits for images release this commit's."""
+    """Let the pipeline that waits release this commit."""
     from deploylib import aws, report
     from deploylib.pipeline import starting
 
