@@ -6,8 +6,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := deploylib tasks.py tests benchmarks examples docs
-# Projects of their own, which wait for Terraform more than they work: they run beside the other e2e tests.
-BESIDE := $(patsubst %,tests/e2e/test_%.py,production_stack promotion compiled trust)
+# Projects of their own, which wait for Terraform and containers more than they work: two groups of them run beside the
+# other e2e tests.
+BESIDE := releases accounts
+releases := trust compiled promotion production_stack
+accounts := from_scratch blue_green service_controllers pipeline remote_build
+files = $(patsubst %,tests/e2e/test_%.py,$($(1)))
 
 .PHONY: help setup demo test test-fast test-e2e lint types terraform-check format lock clean
 
@@ -29,12 +33,12 @@ test-fast: setup ## Run the tests that need no engine and no network (seconds)
 	@$(BIN)/pytest -m "not e2e" -n auto --dist loadfile
 
 test-e2e: setup ## Drive Terraform, the container engine and the local AWS for real (minutes)
-	@mkdir -p .cache; \
-	$(BIN)/pytest -m e2e -p no:cacheprovider $(BESIDE) > .cache/e2e-beside.log 2>&1 & beside=$$!; \
-	trap "kill $$beside 2> /dev/null || true" EXIT; \
-	failed=0; $(BIN)/pytest -m e2e $(addprefix --ignore=,$(BESIDE)) || failed=1; \
-	wait $$beside || failed=1; trap - EXIT; \
-	cat .cache/e2e-beside.log; exit $$failed
+	@mkdir -p .cache; running=; failed=0; echo "beside these: $(foreach one,$(BESIDE),$($(one))) (.cache/e2e-*.log)"; \
+	$(foreach one,$(BESIDE),$(BIN)/pytest -m e2e -p no:cacheprovider $(call files,$(one)) > .cache/e2e-$(one).log 2>&1 & running+=" $$!";) \
+	trap "kill $$running 2> /dev/null || true" EXIT; \
+	$(BIN)/pytest -m e2e $(foreach one,$(BESIDE),$(addprefix --ignore=,$(call files,$(one)))) || failed=1; \
+	for one in $$running; do wait $$one || failed=1; done; trap - EXIT; \
+	cat $(BESIDE:%=.cache/e2e-%.log); exit $$failed
 
 lint: setup ## Check style, imports between rooms, and Terraform's format
 	@$(BIN)/ruff check $(SOURCES)
