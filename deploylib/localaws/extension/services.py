@@ -85,8 +85,9 @@ class Scheduler:
             service = service_of(task)
             if service is None or service["status"] != "ACTIVE":
                 return
-            service["_failures"] = service.get("_failures", 0) + 1
             deployment = ecs._deployment_for_task(service, task)
+            counted = _counted(service, deployment)
+            counted["_failures"] = counted.get("_failures", 0) + 1
             if deployment and deployment.get("rolloutState") == "IN_PROGRESS":
                 deployment["failedTasks"] = int(deployment.get("failedTasks") or 0) + 1
         logger.info("task %s failed: %s", _short(task["taskArn"]), stop.reason)
@@ -197,7 +198,7 @@ class Scheduler:
         fresh = [task for task in active if task.get("_steady") and not task.get("_noted")]
         for task in fresh:
             task["_noted"] = True
-            service["_failures"] = 0
+            _counted(service, primary)["_failures"] = 0
             own = task.get("_deployment_id") == primary["id"] and primary["rolloutState"] == "IN_PROGRESS"
             if own and rollout.breaker(service).get("resetOnHealthyTask", True):
                 primary["failedTasks"] = 0
@@ -209,18 +210,19 @@ class Scheduler:
         if left > 0:
             self.nudge(key, left)
         else:
-            service.pop("_restart", None)
+            _counted(service, primary).pop("_restart", None)
             self._start(service, primary, count)
 
     def _restart_at(self, service: dict[str, Any], primary: dict[str, Any]) -> float:
         """Return when the next task may start: a task that keeps failing is restarted ever less often."""
-        failures = service.get("_failures", 0)
+        counted = _counted(service, primary)
+        failures = counted.get("_failures", 0)
         if rollout.breaker(service) and primary["rolloutState"] == "IN_PROGRESS":
             return 0.0  # the circuit breaker ends this
         delay = rollout.restart_delay_seconds(failures, self._settings.restart_delay_max_seconds)
-        if service.get("_restart", (None,))[0] != failures:
-            service["_restart"] = [failures, time.time() + delay]
-        return float(service["_restart"][1])
+        if counted.get("_restart", (None,))[0] != failures:
+            counted["_restart"] = [failures, time.time() + delay]
+        return float(counted["_restart"][1])
 
     def _start(self, service: dict[str, Any], primary: dict[str, Any], count: int) -> None:
         before, placed = set(ecs._tasks.keys()), task_sets.placed(service, primary)
@@ -304,6 +306,11 @@ class Scheduler:
             return False
         rolling_back = primary["rolloutState"] == "IN_PROGRESS" and "rolling back" in primary["rolloutStateReason"]
         return rolling_back or time.time() - deployment.get("_failed_at", 0) < self._settings.failed_kept_seconds
+
+
+def _counted(service: dict[str, Any], deployment: dict[str, Any] | None) -> dict[str, Any]:
+    """Return where failures in a row are counted: a task set that fails does not hold up the one beside it."""
+    return deployment if deployment and task_sets.by_codedeploy(service) else service
 
 
 def _roll_back(service: dict[str, Any], failed: dict[str, Any], reason: str, cause: str) -> None:
