@@ -48,7 +48,7 @@ def by_codedeploy(service: Mapping[str, Any]) -> bool:
 
 def refusal(data: Mapping[str, Any]) -> str:
     """Return why UpdateService with *data* is not done to a service under CodeDeploy; nothing when it is."""
-    given = sorted(set(data) - UPDATED)
+    given = sorted(name for name in set(data) - UPDATED if data[name])  # Terraform always says forceNewDeployment
     if not given:
         return ""
     unable = f"Unable to update {', '.join(given)} on services with a CODE_DEPLOY deployment controller."

@@ -180,5 +180,5 @@ def test_a_function_that_says_no_keeps_the_new_version_from_everybody(aws: Emula
 def test_nobody_but_codedeploy_gives_such_a_service_another_revision(aws: Emulator, switch: Switch) -> None:
     with pytest.raises(ClientError, match="CODE_DEPLOY deployment controller"):
         aws.update(switch.name, switch.revision("two"))
-    aws.ecs.update_service(cluster="main", service=switch.name, desiredCount=3)
+    aws.ecs.update_service(cluster="main", service=switch.name, desiredCount=3, forceNewDeployment=False)
     wait(lambda: switch.healthy(switch.blue) == 3)
