@@ -93,7 +93,7 @@ def evidence(account: Account, cluster: str, failed: Failed, *, definition: Defi
     )
     return Evidence(
         tasks=_read(tasks, ()),
-        targets=_read(functools.partial(sick_targets, account, description), ()),
+        targets=_read(functools.partial(sick_targets, account, _behind(description, failed.revision)), ()),
         alarms=service_deployments.alarms(_read(record, None)),
         messages=_messages(description, failed.known_events),
         since=_iso(failed.since),
@@ -174,6 +174,12 @@ def sick_targets(account: Account, description: Mapping[str, Any]) -> tuple[even
     ]
     sick = [_sick_target(one) for one in found if one.get("TargetHealth", {}).get("State") not in WELL]
     return tuple(sorted(sick, key=lambda one: one.state != "unhealthy")[:SHOWN_TARGETS])
+
+
+def _behind(description: Mapping[str, Any], revision: str) -> Mapping[str, Any]:
+    """Return what says which target groups the tasks of *revision* are in: under CodeDeploy its task set."""
+    sets = (one for one in description.get("taskSets", ()) if one["taskDefinition"] == revision)
+    return next((one for one in sets if one.get("loadBalancers")), description)
 
 
 def _sick_target(described: Mapping[str, Any]) -> events.SickTarget:

@@ -385,3 +385,17 @@ def test_a_way_back_finds_a_deployment_that_codedeploy_has_turned_back_already()
     assert str(failure).startswith("job: ")
     assert wrote(made).count("create_deployment") == 1
     assert revisions(made) == {ONE}
+
+
+@pytest.mark.parametrize("before", [(), (2,)], ids=["into the one group", "into the other"])
+def test_the_report_names_the_new_targets_that_are_not_healthy(before: tuple[int, ...]) -> None:
+    made = world()
+    for number in before:
+        run(proposed(made, number), number)
+        made.settle()
+    made.ecs.behave(image=worlds.digest("web", 3), unhealthy="elb")
+    services = {"web": config.ServiceRelease(strategy="codedeploy", timeout_seconds=25.0)}
+    seen, _ = failing(proposed(made, 3, services=services), RolledBackError, 3)
+    (report,) = [one for one in seen if isinstance(one, events.RolloutFailed)]
+    assert report.verdict == "timed out"
+    assert {one.state for one in report.targets} == {"unhealthy"}
