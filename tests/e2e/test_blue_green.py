@@ -33,6 +33,9 @@ strategy = "codedeploy"
 [terraform.services.web.codedeploy]
 termination_wait_minutes = 1
 
+[terraform.services.web.deployment]
+errors_per_minute = 10
+
 [terraform.load_balancer]
 test_listener = {{ port = {TEST_PORT}, clients = ["10.0.0.0/8"] }}
 """
@@ -40,8 +43,13 @@ WAITS = """
 [terraform.services.web.codedeploy]
 ready_wait_minutes = 30
 traffic = { shift = "canary", percent = 20, interval_minutes = 1 }
+
+[terraform.services.web.load_balancer]
+grace_period_seconds = 20
 """
 HOOKED = '[terraform.services.web.codedeploy]\nhooks = {{ AfterAllowTestTraffic = "{function}" }}'
+GROUP = dict.fromkeys(("applicationName", "deploymentGroupName"), f"shop-{shop.ENV}-web")
+WAITING = "waits for inv continue"
 ROLE = f'[account.role]\narn = "arn:aws:iam::{shop.ACCOUNT}:role/shop-{shop.ENV}-deploy"'
 
 
@@ -56,6 +64,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield project
     finally:
         project.inv("local.down")
+
+
+def client(project: Project, service: str) -> Any:
+    made: Any = aws.session(config.load(project.path, shop.ENV, variables={}))
+    return made.client(service)
 
 
 def served(project: Project) -> str:
@@ -161,8 +174,7 @@ def test_the_deploy_role_may_all_that_codedeploy_asks_of_a_release(project: Proj
 
 
 def test_a_hook_that_says_no_ends_the_release_before_anybody_sees_it(project: Project) -> None:
-    functions: Any = aws.session(config.load(project.path, shop.ENV, variables={})).client("lambda")
-    function = switched.hook(functions, "smoke", "Failed")
+    function = switched.hook(client(project, "lambda"), "smoke", "Failed")
     good = served(project)
 
     with shop.said(project, HOOKED.format(function=function)):
@@ -178,17 +190,66 @@ def test_a_hook_that_says_no_ends_the_release_before_anybody_sees_it(project: Pr
     assert (served(project), shown(project)) == (good, good) != (commit, commit)
 
 
-def test_what_waits_for_a_person_is_on_the_test_listener_and_goes_on_by_its_shares(project: Project) -> None:
+@pytest.fixture(scope="module")
+def waits(project: Project) -> Iterator[None]:
+    """From here on a new version waits on the test listener for a person, and its traffic moves in two shares.
+
+    The grace period is the service's own: Terraform changes it in place.
+    """
     with shop.said(project, WAITS):
         project.inv("infra.apply", *LOCAL, "--yes")
-        before, commit = served(project), change(project)
-        with follow(project, *DEPLOY) as running:
-            running.until_one(lambda one: "waits for inv continue" in str(one), "the wait for a person")
-            assert (shown(project), served(project)) == (commit, before)
-            said = project.inv("continue", *LOCAL, "--service", "web", "--yes")
-            ran = running.end(expect=0)
+        yield
+
+
+def alarm(project: Project, state: str) -> None:
+    named = {"AlarmName": f"shop-{shop.ENV}-web-deployment-errors", "StateReason": "a test"}
+    client(project, "cloudwatch").set_alarm_state(**named, StateValue=state)
+
+
+def stop(project: Project) -> None:
+    """Stop the deployment that is under way, as a person does in the console."""
+    codedeploy = client(project, "codedeploy")
+    (found,) = codedeploy.list_deployments(**GROUP, includeOnlyStatuses=["Ready"])["deployments"]
+    codedeploy.stop_deployment(deploymentId=found, autoRollbackEnabled=True)
+
+
+@pytest.mark.parametrize("code", ["ALARM_ACTIVE", "MANUAL_STOP"])
+@pytest.mark.usefixtures("waits")
+def test_what_others_end_is_told_and_goes_back(project: Project, code: str) -> None:
+    good = served(project)
+    commit = change(project)
+
+    with follow(project, *DEPLOY) as running:
+        running.until_one(lambda one: WAITING in str(one), "the wait for a person")
+        assert (shown(project), served(project)) == (commit, good)
+        alarm(project, "ALARM") if code == "ALARM_ACTIVE" else stop(project)
+        ran = running.end(expect=6)
+
+    alarm(project, "OK")
+    (failed,) = documents(ran, "RolloutFailed")
+    assert (failed["verdict"], code in failed["reason"]) == ("rolled back", True)
+    assert (served(project), shown(project)) == (good, good)
+
+
+@pytest.mark.usefixtures("waits")
+def test_what_waits_for_a_person_is_on_the_test_listener_and_goes_on_by_its_shares(project: Project) -> None:
+    before, commit = served(project), change(project)
+
+    with follow(project, *DEPLOY) as running:
+        running.until_one(lambda one: WAITING in str(one), "the wait for a person")
+        assert (shown(project), served(project)) == (commit, before)
+        said = project.inv("continue", *LOCAL, "--service", "web", "--yes")
+        ran = running.end(expect=0)
+
+    assert "its new version is on the test listener" in said.text
     shares = {one["message"] for one in standings(ran)}
     assert {f"{share} % of the traffic is on the new tasks" for share in (20, 100)} <= shares
-    assert "its new version is on the test listener" in said.text
     assert served(project) == commit
     assert len(task_sets(project)) == 1
+
+
+def test_terraform_takes_all_of_it_away(project: Project) -> None:
+    """Comes last."""
+    project.inv("infra.destroy", *LOCAL, "--yes")
+    assert client(project, "codedeploy").list_applications()["applications"] == []
+    assert client(project, "elbv2").describe_target_groups()["TargetGroups"] == []
