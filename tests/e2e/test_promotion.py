@@ -77,6 +77,13 @@ port = 8000
 [terraform.services.lamp.containers.blue]
 role = "blue"
 """
+PIPELINE = """
+[terraform.pipeline]
+source = "ecr"
+repository = { name = "beacon", branch = "main" }
+images = { tags = { red = "red-waits", blue = "blue-waits" }, trigger = "red" }
+approval = {}
+"""
 FILES = {
     "Dockerfile.base": f"FROM {OsImage().name}\nCOPY ballast serve.pl /\n",
     "Dockerfile.red": """
@@ -218,6 +225,31 @@ def test_what_completed_in_one_account_is_released_in_the_other_without_a_build(
 def test_second_deploy_of_the_same_release_finds_nothing_to_do(project: Project) -> None:
     ran = project.inv(*DEPLOY_PRD)
     assert "nothing to do" in ran.out.lower()
+
+
+def test_files_of_a_pipeline_are_the_same_in_both_accounts_but_for_the_registry(
+    project: Project, tmp_path: Path
+) -> None:
+    for name in ACCOUNTS:
+        project.inv("pipeline.artifacts", "--env", name, "--out", str(tmp_path / name))
+    definitions = [(tmp_path / name / "lamp/imagedefinitions.json").read_text() for name in ACCOUNTS]
+    here, there = (contract(project, name).repository for name in ACCOUNTS)
+    assert here in definitions[0]
+    assert definitions[0].replace(here, there) == definitions[1]
+    assert len({(tmp_path / name / "buildspec.yml").read_text() for name in ACCOUNTS}) == 1
+
+
+def test_a_pipeline_that_waits_for_images_is_started_with_those_that_were_promoted(project: Project) -> None:
+    settings = project.path / f"environments/{PRD}.toml"
+    before = settings.read_text()
+    settings.write_text(before + PIPELINE)
+    try:
+        project.inv("pipeline.start", "--env", PRD, "--yes", expect=3)
+        project.inv("pipeline.start", "--env", PRD, "--yes", "--confirm", PRD)
+    finally:
+        settings.write_text(before)
+    there = registry.present(account(project, PRD).ecr, contract(project, PRD).repository, ("red-waits", "blue-waits"))
+    assert {tag.removesuffix("-waits"): digest for tag, digest in there.items()} == running(project, PRD)
 
 
 def test_commit_that_is_not_on_the_branch_of_a_protected_environment_stays_out(project: Project) -> None:
