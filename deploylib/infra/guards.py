@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FLAG = "--allow-destroy"
 SERVICE = "aws_ecs_service"
-THE_WAY = "make a second service beside it: docs/releases.md#from-rolling-to-codedeploy-and-back"
+THE_WAY = "docs/releases.md#from-rolling-to-codedeploy-and-back has a way without interruption; "
 
 
 def check_dangers(
@@ -25,29 +25,25 @@ def check_dangers(
     """Raise `RefusedError` when *changes* take away what holds data, serves or is used, and it is not *allowed*.
 
     *allowed* are addresses of objects, or of modules for everything in them. A whole environment that is *destroying*
-    needs them only when it is protected: otherwise the command itself is enough asking. A service that would be made
-    anew for another deployment controller is refused whatever is allowed: ECS has no room for both by one name.
+    needs them only when it is protected: otherwise the command itself is enough asking.
     """
     if destroying and not environment.protected:
         return
-    if switched := list(_switched(changes)):
-        lines = (f"  {old} goes, and {new} by the same name comes, under another controller" for old, new in switched)
-        raise RefusedError("\n".join([f"{environment.name}: the plan is refused", *lines]), hint=THE_WAY)
     refused = [one for one in changes.changes if one.dangers and not _is_allowed(one.address, allowed)]
     if refused:
         flags = " ".join(f"{FLAG} {shlex.quote(one.address)}" for one in refused)
+        way = [f"  another deployment controller, nothing serves meanwhile: {one}" for one in _switched(changes)]
         raise RefusedError(
-            "\n".join([f"{environment.name}: the plan is refused", *map(_line, refused)]),
-            hint=f"if that is meant, add to the same command: {flags}",
+            "\n".join([f"{environment.name}: the plan is refused", *map(_line, refused), *way]),
+            hint=f"{THE_WAY if way else ''}if that is meant, add to the same command: {flags}",
         )
 
 
-def _switched(changes: Changes) -> Iterator[tuple[str, str]]:
-    """Yield the addresses of each service that goes while its module makes another one: the controller changes."""
+def _switched(changes: Changes) -> Iterator[str]:
+    """Yield the modules whose service goes while they make another one: its deployment controller changes."""
     services = [one for one in changes.changes if one.type == SERVICE and one.module]
-    made = {one.module: one.address for one in services if one.action == Action.CREATE}
-    gone = [one for one in services if one.action == Action.DELETE and one.module in made]
-    yield from ((one.address, made[one.module]) for one in gone)
+    made = {one.module for one in services if one.action == Action.CREATE}
+    yield from (one.module for one in services if one.action == Action.DELETE and one.module in made)
 
 
 def _is_allowed(address: str, allowed: Sequence[str]) -> bool:

@@ -85,21 +85,23 @@ def test_what_is_harmless_needs_no_flag() -> None:
 WEB = 'module.service["web"]'
 
 
-def service(action: Action, name: str, *, module: str = WEB) -> Change:
-    return Change(address=f"{module}.aws_ecs_service.{name}[0]", type="aws_ecs_service", action=action, module=module)
+def service(action: Action, name: str, *dangers: Danger, module: str = WEB) -> Change:
+    address = f"{module}.aws_ecs_service.{name}[0]"
+    return Change(address=address, type="aws_ecs_service", action=action, module=module, dangers=dangers)
 
 
 @pytest.mark.parametrize(("gone", "made"), [("this", "switched"), ("switched", "this")])
-def test_another_deployment_controller_is_refused_whatever_is_allowed(gone: str, made: str) -> None:
-    both = Changes(changes=(service(Action.DELETE, gone), service(Action.CREATE, made)))
-    with pytest.raises(RefusedError, match="by the same name comes, under another controller") as caught:
-        check_dangers(both, STG, allowed=[WEB])
-    assert "docs/releases.md#from-rolling-to-codedeploy-and-back" in caught.value.hint
+def test_another_deployment_controller_is_said_with_the_way_that_interrupts_nobody(gone: str, made: str) -> None:
+    both = Changes(changes=(service(Action.DELETE, gone, Danger.SERVING), service(Action.CREATE, made)))
+    with pytest.raises(RefusedError, match="another deployment controller, nothing serves meanwhile: module") as caught:
+        check_dangers(both, STG)
+    assert caught.value.hint.startswith("docs/releases.md#from-rolling-to-codedeploy-and-back")
+    assert caught.value.hint.endswith(f"--allow-destroy '{WEB}.aws_ecs_service.{gone}[0]'")
+    check_dangers(both, STG, allowed=[WEB])
 
 
 def test_a_service_that_goes_while_another_one_comes_is_no_other_controller() -> None:
-    gone = service(Action.DELETE, "this")
-    check_dangers(
-        Changes(changes=(gone, service(Action.CREATE, "switched", module='module.service["api"]'))), STG, allowed=[WEB]
-    )
-    check_dangers(Changes(changes=(gone,)), STG)
+    gone = service(Action.DELETE, "this", Danger.SERVING)
+    with pytest.raises(RefusedError) as caught:
+        check_dangers(Changes(changes=(gone, service(Action.CREATE, "switched", module='module.service["api"]'))), STG)
+    assert caught.value.hint.startswith("if that is meant")

@@ -162,6 +162,9 @@ resource "aws_lb_listener" "swapped" {
   lifecycle {
     ignore_changes = [default_action] # a deployment's
   }
+
+  # They have one port: whichever goes is gone before the other one is made.
+  depends_on = [aws_lb_listener.http, aws_lb_listener.https]
 }
 
 # Where a deployment shows the new version before everybody sees it.

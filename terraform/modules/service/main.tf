@@ -234,6 +234,9 @@ resource "aws_ecs_service" "switched" {
     # A deployment's, which brings network and capacity too (its AppSpec, from the contract); and the auto scaling's count.
     ignore_changes = [task_definition, desired_count, load_balancer, network_configuration, capacity_provider_strategy, platform_version]
   }
+
+  # They have one name: whichever goes is gone before the other one is made.
+  depends_on = [aws_ecs_service.this]
 }
 
 # With no task there is nothing to measure: before the first deploy nothing is scaled.
