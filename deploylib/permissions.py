@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deploylib.errors import OutdatedError
+from deploylib import generated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,14 +122,13 @@ def _fill(pattern: str, values: Mapping[str, str]) -> str:
 
 def check(root: Path) -> None:
     """Raise `OutdatedError` when the document is not what the list says."""
-    path = root / DOCUMENT
-    if not path.is_file() or path.read_text(encoding="utf-8") != render(read(root)):
-        raise OutdatedError(f"{DOCUMENT} is not what {SOURCE} says", hint=COMMAND)
+    wrong = f"is not what {SOURCE} says"
+    generated.check(root / DOCUMENT, render(read(root)), command=COMMAND, called=DOCUMENT, wrong=wrong)
 
 
 def write(root: Path) -> None:
     """Write the document."""
-    (root / DOCUMENT).write_text(render(read(root)), encoding="utf-8")
+    generated.write(root / DOCUMENT, render(read(root)))
 
 
 INTRODUCTION = f"""\

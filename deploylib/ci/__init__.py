@@ -6,6 +6,6 @@ Nothing is asked of AWS, of git or of the CI system: the same configuration give
 from __future__ import annotations
 
 from deploylib.ci.model import Pipeline, pipeline
-from deploylib.ci.writing import PROVIDERS, check, of, render, write
+from deploylib.ci.writing import PROVIDERS, of, render
 
-__all__ = ["PROVIDERS", "Pipeline", "check", "of", "pipeline", "render", "write"]
+__all__ = ["PROVIDERS", "Pipeline", "of", "pipeline", "render"]

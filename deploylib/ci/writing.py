@@ -13,7 +13,7 @@ import jinja2
 
 from deploylib import branches
 from deploylib.ci import codebuild, model
-from deploylib.errors import ConfigError, OutdatedError
+from deploylib.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,28 +87,6 @@ def render(pipeline: Pipeline, name: str) -> str:
         )
     )
     return text.rstrip() + "\n"
-
-
-def write(file: Path, text: str) -> bool:
-    """Write *text* into *file* unless it is there already; return whether anything was written."""
-    if _content(file) == text:
-        return False
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
-    return True
-
-
-def check(file: Path, text: str, *, called: str, command: str) -> None:
-    """Raise `OutdatedError` when *file*, which a person knows as *called*, is not what *command* would write."""
-    if _content(file) != text:
-        raise OutdatedError(f"{called} {'is out of date' if file.is_file() else 'is not there'}", hint=command)
-
-
-def _content(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
 
 
 def _templates() -> jinja2.Environment:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from deploylib import generated
 from deploylib import variables as stack
 from deploylib.config.checks import STACK, declared
 from deploylib.config.files import DIRECTORY
 from deploylib.config.schema import Environment
-from deploylib.errors import OutdatedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,14 +50,15 @@ def render(root: Path, *, part: bool = False) -> str:
 
 def check(root: Path) -> None:
     """Raise `OutdatedError` when the published schema is not what the configuration may say."""
-    path = root / PUBLISHED
-    if not path.is_file() or path.read_text(encoding="utf-8") != render(root, part=True):
-        raise OutdatedError(f"{PUBLISHED} is not what the configuration may say", hint=COMMAND)
+    text = render(root, part=True)
+    generated.check(
+        root / PUBLISHED, text, command=COMMAND, called=PUBLISHED, wrong="is not what the configuration may say"
+    )
 
 
 def write(root: Path) -> None:
     """Write the schema of one file where editors find it."""
-    (root / PUBLISHED).write_text(render(root, part=True), encoding="utf-8")
+    generated.write(root / PUBLISHED, render(root, part=True))
 
 
 def _variables(root: Path) -> stack.Constraint:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from deploylib import config, process
+from deploylib import config, generated, process
 from deploylib.config import MIGRATION
 from deploylib.development import compose
-from deploylib.errors import ConfigError, DeployError, MigrationError, OutdatedError, ProcessError
+from deploylib.errors import ConfigError, DeployError, MigrationError, ProcessError
 from deploylib.toolchain import compose_tool
 
 if TYPE_CHECKING:
@@ -87,17 +87,13 @@ def write(environment: Environment, images: Mapping[str, str], file: Path) -> bo
     if not own.exists():
         own.touch(mode=0o600)
         own.write_text(ENV_FILE, encoding="utf-8")
-    if _content(file) == text:
-        return False
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
-    return True
+    return generated.write(file, text)
 
 
 def check(environment: Environment, images: Mapping[str, str], file: Path) -> None:
     """Raise `OutdatedError` when *file* is not what `write` would write."""
-    if _content(file) != compose.text(environment, images, file.parent):
-        raise OutdatedError(f"{file.name} is out of date", hint=f"inv dev.compose --env {environment.name}")
+    text = compose.text(environment, images, file.parent)
+    generated.check(file, text, command=f"inv dev.compose --env {environment.name}")
 
 
 def up(stand: Stand, images: Mapping[str, str], say: Say, *, clock: Clock = time) -> None:
@@ -253,10 +249,3 @@ def _shown(environment: Environment, source: str) -> str:
 def _variables() -> dict[str, str]:
     """A developer's own settings of compose are meant for other projects."""
     return {name: "" for name in OWN if name in os.environ}
-
-
-def _content(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""

@@ -3,6 +3,6 @@
 * `parts`: which service is moved by whom, which images it runs (pure, from the configuration alone).
 * `buildspec`: what the pipeline's build runs; it names no account (pure).
 * `files`: what its deploy stage reads, of one environment (pure).
-* `observation`: what they are made from; `given`: images that others pushed; `writing`: onto the disk.
+* `observation`: what they are made from; `given`: images that others pushed.
 * `starting`: the tags that a pipeline waits for.
 """

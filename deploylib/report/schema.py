@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from deploylib import events
-from deploylib.errors import OutdatedError
+from deploylib import events, generated
 from deploylib.report.documents import Planned
 
 if TYPE_CHECKING:
@@ -64,14 +63,13 @@ def render() -> str:
 
 def check(root: Path) -> None:
     """Raise `OutdatedError` when the published schema is not what is written."""
-    path = root / PUBLISHED
-    if not path.is_file() or path.read_text(encoding="utf-8") != render():
-        raise OutdatedError(f"{PUBLISHED} is not what --output json writes", hint=COMMAND)
+    wrong = "is not what --output json writes"
+    generated.check(root / PUBLISHED, render(), command=COMMAND, called=PUBLISHED, wrong=wrong)
 
 
 def write(root: Path) -> None:
     """Write the schema where docs/output.md says that it is."""
-    (root / PUBLISHED).write_text(render(), encoding="utf-8")
+    generated.write(root / PUBLISHED, render())
 
 
 def _kinds() -> Iterator[type[events.Event]]:

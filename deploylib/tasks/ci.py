@@ -41,14 +41,14 @@ def render(c: Context, provider: str = "", out: str = "", check: bool = False) -
     import shlex
     from pathlib import Path
 
-    from deploylib import ci, config, report
+    from deploylib import ci, config, generated, report
 
     chosen, made = ci.of(provider), ci.pipeline(tuple(config.load(root(c), name) for name in config.names(root(c))))
     file, called = Path(out).resolve() if out else root(c) / chosen.file, out or chosen.file
     text = ci.render(made, provider)
     if check:
-        ci.check(file, text, called=called, command=f"{chosen.command}{out and f' --out {shlex.quote(out)}'}")
-    changed = not check and ci.write(file, text)
+        generated.check(file, text, called=called, command=f"{chosen.command}{out and f' --out {shlex.quote(out)}'}")
+    changed = not check and generated.write(file, text)
     report.say(f"{called} {'written' if changed else 'is up to date'}")
     if made.advice and not check:
         report.say(made.advice)

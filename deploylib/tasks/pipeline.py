@@ -37,8 +37,8 @@ def artifacts(
     c: Context, env: str = "", out: str = "artifacts", images: str = "", build: bool = False, allow_dirty: bool = False
 ) -> None:
     """Write what CodePipeline's deploy stage reads."""
-    from deploylib import aws, report
-    from deploylib.pipeline import buildspec, files, writing
+    from deploylib import aws, generated, report
+    from deploylib.pipeline import buildspec, files
 
     environment = load(c, env)
     account = aws.signed_in(environment)
@@ -47,8 +47,9 @@ def artifacts(
     else:
         release = _of_checkout(c, account, environment, build=build, allow_dirty=allow_dirty)
     made = files.files(release) | {buildspec.FILE: buildspec.render(environment)}
-    for path in writing.write(Path(out), made):
-        report.say(f"{path} written")
+    for name, text in sorted(made.items()):
+        changed = generated.write(Path(out, name), text)
+        report.say(f"{Path(out, name)} {'written' if changed else 'is up to date'}")
     for notice in files.notices(release, environment):
         report.say(f"note: {notice}")
 
@@ -60,16 +61,14 @@ def artifacts(
 @command
 def buildspec(c: Context, env: str = "", out: str = "buildspec.yml", check: bool = False) -> None:
     """Write what CodePipeline's build runs."""
-    from deploylib import report
+    from deploylib import generated, report
     from deploylib.pipeline import buildspec as specs
-    from deploylib.pipeline import writing
 
     path, text = Path(out).resolve(), specs.render(load(c, env))
     if check:
-        writing.check(path, text, hint=f"inv pipeline.buildspec --out {out}")
-    else:
-        writing.write(path.parent, {path.name: text})
-    report.say(f"{out} {'is up to date' if check else 'written'}")
+        generated.check(path, text, called=out, command=f"inv pipeline.buildspec --out {out}")
+    changed = not check and generated.write(path, text)
+    report.say(f"{out} {'written' if changed else 'is up to date'}")
 
 
 @task(name="start", help={**ENV, **CONFIRM, **BUILD})

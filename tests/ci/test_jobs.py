@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploylib import ci
+from deploylib import ci, generated
 from tests.ci import machines, shop
 from tests.ci.machines import FAILED, PASSED, SKIPPED, WAITING, Machine
 from tests.ci.test_writing import Loader
@@ -118,7 +118,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("files")
     made = ci.pipeline(shop.environments(path, common=shop.COMMON + TESTED))
     for name, provider in ci.PROVIDERS.items():
-        ci.write(path / provider.file, ci.render(made, name))
+        generated.write(path / provider.file, ci.render(made, name))
     return path
 
 

@@ -17,9 +17,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploylib import ci
+from deploylib import ci, generated
 from deploylib.ci import writing
-from deploylib.errors import ConfigError, OutdatedError
+from deploylib.errors import ConfigError
 from tests.ci import shop
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def shellchecked(script: str) -> str:
 def zizmor(root: Path, text: str) -> list[str]:
     """Return the names of what zizmor, which is asked nothing but this file, finds in a workflow."""
     file = root / ".github/workflows/deploy.yml"
-    ci.write(file, text)
+    generated.write(file, text)
     words = [str(PROGRAMS / "zizmor"), "--offline", "--quiet", "--no-config", "--no-exit-codes", "--format=json"]
     done = subprocess.run([*words, str(file)], capture_output=True, text=True, check=True)
     return [one["ident"] for one in json.loads(done.stdout)]
@@ -280,19 +280,6 @@ def test_a_provider_that_there_is_not_is_told_with_those_that_there_are(tmp_path
         rendered(tmp_path, "jenkins")
     with pytest.raises(ConfigError, match="which CI system"):
         rendered(tmp_path, "")
-
-
-def test_a_file_is_written_once_and_checked(tmp_path: Path) -> None:
-    file = tmp_path / ".github/workflows/deploy.yml"
-    called = ".github/workflows/deploy.yml"
-    with pytest.raises(OutdatedError, match=r"\.github/workflows/deploy\.yml is not there") as refused:
-        ci.check(file, "one\n", called=called, command="inv ci.render --provider github")
-    assert refused.value.hint == "inv ci.render --provider github"
-    assert ci.write(file, "one\n")
-    assert not ci.write(file, "one\n")
-    ci.check(file, "one\n", called=called, command="")
-    with pytest.raises(OutdatedError, match="is out of date"):
-        ci.check(file, "two\n", called=called, command="")
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1))

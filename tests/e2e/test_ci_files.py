@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from deploylib import ci, config, serving
+from deploylib import ci, config, generated, serving
 from deploylib.toolchain.os_image import checkout_id
 from tests.ci import machines
 from tests.ci.machines import FAILED, PASSED, SKIPPED, Machine
@@ -202,7 +202,7 @@ def test_the_scripts_of_the_jobs_end_with_the_example_served(
     provider: str, team: Team, project: Project, network: str, tmp_path: Path
 ) -> None:
     mark = f"<!-- by {provider} -->"
-    ci.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
+    generated.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
     with team.changed(PAGE, f"{mark}\n"):
         commit = team.push(f"Deploy by {provider}")
     machine = run(provider, team, project, tmp_path, network)
@@ -219,7 +219,7 @@ def test_the_scripts_of_the_jobs_end_with_the_example_served(
 def test_a_failing_test_job_stops_the_deploy_job(
     provider: str, team: Team, project: Project, network: str, tmp_path: Path
 ) -> None:
-    ci.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
+    generated.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
     with team.changed("broken", f"by {provider}\n"):
         commit, before = team.push("Break it"), len(project.api_calls())
     machine = run(provider, team, project, tmp_path, network)
@@ -232,7 +232,7 @@ def test_a_failing_test_job_stops_the_deploy_job(
 def test_a_broken_page_fails_the_deploy_job_before_anything_is_released_and_leaves_its_log_and_nothing_else(
     provider: str, team: Team, project: Project, network: str, tmp_path: Path
 ) -> None:
-    ci.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
+    generated.write(team.path / ci.of(provider).file, ci.render(team.pipeline, provider))
     with team.changed(PAGE, f"{{{{ broken by {provider}\n"):
         commit = team.push("Break the page")
     machine = run(provider, team, project, tmp_path, network)

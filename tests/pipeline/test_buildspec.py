@@ -12,8 +12,8 @@ import yaml
 
 from deploylib import config
 from deploylib.config import ServiceRelease
-from deploylib.errors import ConfigError, OutdatedError
-from deploylib.pipeline import buildspec, parts, writing
+from deploylib.errors import ConfigError
+from deploylib.pipeline import buildspec, parts
 from tests.fakes import world as worlds
 
 GOLDEN = Path(__file__).parent / "golden" / "buildspec.yml"
@@ -85,15 +85,6 @@ def test_a_build_that_fails_ends_the_command(tmp_path: Path) -> None:
     command = yaml.safe_load(buildspec.render(_environment()))["phases"]["build"]["commands"][0]
     variables = {"PATH": os.environ["PATH"], "DEPLOY_ENV": "stg", "PIPELINE_SOURCE": "git"}
     assert subprocess.run(["sh", "-c", command], cwd=tmp_path, env=variables, check=False).returncode == 4
-
-
-def test_a_file_that_is_out_of_date_is_said_with_the_command_that_renews_it(tmp_path: Path) -> None:
-    file = tmp_path / "buildspec.yml"
-    with pytest.raises(OutdatedError) as outdated:
-        writing.check(file, "text", hint="inv pipeline.buildspec")
-    assert outdated.value.hint == "inv pipeline.buildspec"
-    writing.write(tmp_path, {"buildspec.yml": "text"})
-    writing.check(file, "text", hint="")
 
 
 def _environment(services: dict[str, Any] | None = None, *, codedeploy: tuple[str, ...] = ()) -> config.Environment:

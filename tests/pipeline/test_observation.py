@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from deploylib import config
+from deploylib import config, generated
 from deploylib.config import ServiceRelease
 from deploylib.errors import RefusedError
-from deploylib.pipeline import buildspec, files, observation, writing
+from deploylib.pipeline import buildspec, files, observation
 from tests.fakes import world as worlds
 from tests.images import kitchen
 from tests.images.builder import Builder, finish
@@ -90,8 +90,9 @@ def test_what_is_missing_is_built_and_its_files_say_where_it_is(world: World, ap
     )
     _, digests = finish(happening)
     made = files.files(observation.release(world.account, live, digests, "c0ffee"))
-    written = writing.write(tmp_path / "out", made)
-    assert {str(one.relative_to(tmp_path / "out")) for one in written} == {
+    for name, text in made.items():
+        generated.write(tmp_path / "out" / name, text)
+    assert set(made) == {
         "web/taskdef.json",
         "web/appspec.yaml",
         "job/imagedefinitions.json",
