@@ -121,6 +121,7 @@ def test_without_a_stack_terraform_takes_anything(tmp_path: Path) -> None:
 
 def test_an_old_schema_is_found_and_mended(tmp_path: Path) -> None:
     (tmp_path / "environments").mkdir()
+    (tmp_path / document.PUBLISHED).write_text("{}", encoding="utf-8")
     with pytest.raises(OutdatedError, match=r"environments/schema\.json is not what"):
         document.check(tmp_path)
     document.write(tmp_path)
