@@ -109,7 +109,8 @@ def cleaned_up(done: Cleaned, *, output: str = "text", console: Console | None =
     console = console or results()
     for one in done.spared:
         show(Text(f"! {_short(one)} stays after all: something uses it"), console)
-    show(Text(f"Removed: {_count(len(done.removed))}, {size(done.size)} freed"), console)
+    freed = "" if done.size is None else f", {size(done.size)} freed"
+    show(Text(f"Removed: {_count(len(done.removed))}{freed}"), console)
 
 
 def _page(title: str, rows: Sequence[tuple[str, ...]], below: Sequence[str], console: Console | None) -> None:

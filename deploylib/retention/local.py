@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from deploylib.errors import ConfigError
 from deploylib.images import labels, reference
+from deploylib.toolchain.engine_api import EngineRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,11 +45,11 @@ class LocalFate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleaned:
-    """The ids of what was removed and of what the engine kept, and how many bytes are free again."""
+    """The ids of what was removed and of what the engine kept, and how many bytes are free again, if it counted."""
 
     removed: tuple[str, ...]
     spared: tuple[str, ...]
-    size: int
+    size: int | None
 
 
 def observe(api: EngineApi, app: str) -> tuple[tuple[LocalImage, ...], dict[str, str]]:
@@ -80,10 +81,11 @@ def remove(api: EngineApi, fates: Sequence[LocalFate]) -> Cleaned:
         for name in image.names or (image.id,):
             api.delete(f"/images/{quote(name, safe='/:@')}")
     left = {one.id for one in going if api.get(f"/images/{one.id}/json") is not None}
+    after = _layers(api)
     return Cleaned(
         removed=tuple(one.id for one in going if one.id not in left),
         spared=tuple(one.id for one in going if one.id in left),
-        size=max(0, before - _layers(api)),
+        size=None if before is None or after is None else max(0, before - after),
     )
 
 
@@ -117,7 +119,10 @@ def _ours(name: str, app: str) -> bool:
     return path == app or path.endswith(f"/{app}")
 
 
-def _layers(api: EngineApi) -> int:
-    """Return how many bytes all images take, each layer counted once."""
-    found = api.get("/system/df?type=image") or {}
+def _layers(api: EngineApi) -> int | None:
+    """Return how many bytes all images take, each layer counted once; nothing while the engine counts for another."""
+    try:
+        found = api.get("/system/df?type=image") or {}
+    except EngineRefusedError:
+        return None
     return int(found.get("LayersSize") or (found.get("ImageUsage") or {}).get("TotalSize") or 0)

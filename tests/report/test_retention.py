@@ -127,3 +127,9 @@ def test_what_was_freed_here_is_told(screen: Callable[..., Any], capsys: pytest.
     assert "! 2 stays after all" in page.text
     report.cleaned_up(done, output="json")
     assert json.loads(capsys.readouterr().out)["size"] == 5000
+
+
+def test_what_was_removed_is_told_when_the_engine_did_not_count(screen: Callable[..., Any]) -> None:
+    page = screen()
+    report.cleaned_up(Cleaned(removed=("sha256:1",), spared=(), size=None), console=page.console)
+    assert page.text.strip() == "Removed: 1 image"

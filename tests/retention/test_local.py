@@ -8,6 +8,7 @@ import pytest
 
 from deploylib.retention import local
 from deploylib.retention.local import LocalImage
+from deploylib.toolchain.engine_api import EngineRefusedError
 
 if TYPE_CHECKING:
     from deploylib.toolchain.engine_api import EngineApi
@@ -121,6 +122,18 @@ def test_what_goes_is_removed_name_by_name_and_what_is_freed_is_measured() -> No
     done = local.remove(engine.api, fates)
     assert (sorted(done.removed), done.spared, done.size) == (["sha256:1", "sha256:3"], ("sha256:2",), 2000)
     assert engine.images.keys() == {"sha256:2", "sha256:4"}
+
+
+def test_an_engine_that_counts_for_another_job_removes_all_the_same() -> None:
+    class Busy(Engine):
+        def get(self, path: str) -> Any:
+            if path.startswith("/system/df"):
+                raise EngineRefusedError("refused", status=500, reason="a disk usage operation is already running")
+            return super().get(path)
+
+    engine = Busy(found("sha256:1", "web", 1), found("sha256:2", "web", 2, "guestbook:a"))
+    done = local.remove(engine.api, local.plan("guestbook", *local.observe(engine.api, "guestbook"), keep=1))
+    assert (done.removed, done.size) == (("sha256:1",), None)
 
 
 def test_an_engine_that_counts_in_another_way_frees_as_much() -> None:
