@@ -9,10 +9,12 @@ Nothing is asked before the first call, except where a person has to type a code
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import functools
 import getpass
+import json
 import logging
 import os
 import re
@@ -49,6 +51,7 @@ Kind = Literal["variables", "web identity", "profile", "machine"]
 
 AMBIENT = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
 STATIC = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+UNTRUSTED = "AccessDenied", "InvalidIdentityToken"  # by the role; by the account, which has no such provider
 KEYS = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9+=,.@_-]")
 LONGEST_NAME = 64
@@ -193,13 +196,25 @@ def session_name(wanted: str, variables: Mapping[str, str]) -> str:
     return NOT_IN_A_NAME.sub("-", wanted or f"deploylib-{who}")[:LONGEST_NAME]
 
 
-def _refusal(environment: Environment, what: str, error: Exception) -> AwsError:
+def _refusal(environment: Environment, what: str, error: Exception, token: str) -> AwsError:
+    """Return our words for STS's; of a job's *token* with what it says, which is what the role has to trust."""
     code = error.response["Error"].get("Code", "") if isinstance(error, ClientError) else type(error).__name__
-    return AwsError(
-        f"{environment.name}: cannot sign in as {what}: {error}",
-        code=code,
-        hint=f"inv env.doctor --env {environment.name}",
-    )
+    name, message = environment.name, f"{environment.name}: cannot sign in as {what}: {error}"
+    hint = f"inv env.doctor --env {name}"
+    if code in UNTRUSTED and (claims := _claims(token)):
+        message += f"; the job's token has {claims}"
+        hint = f"say so in [terraform.ci_identity] of environments/{name}.toml, then inv infra.apply --env {name}"
+    return AwsError(message, code=code, hint=hint)
+
+
+def _claims(token: str) -> str:
+    """Return issuer, audience and subject of a JSON Web Token (RFC 7519), unchecked; empty when it is none."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    except (ValueError, IndexError):
+        return ""
+    named = found if isinstance(found, dict) else {}
+    return ", ".join(f"{name} {named[name]}" for name in ("iss", "aud", "sub") if name in named)
 
 
 def _ask(environment: Environment) -> Callable[[str], str]:
@@ -249,7 +264,8 @@ class _Provider(CredentialProvider):
             return Credentials(key, secret, token or None, method="variables")
         job = self._environment.account.web_identity
         if self._way.kind == "web identity" and job:
-            return self._refreshed(job.role_arn, self._presenting(job).fetch_credentials)
+            token = self._variables[job.token_variable]
+            return self._refreshed(job.role_arn, self._presenting(job).fetch_credentials, token=token)
         return self._chain.load_credentials()
 
     def _presenting(self, job: WebIdentity) -> AssumeRoleWithWebIdentityCredentialFetcher:
@@ -285,20 +301,20 @@ class _Provider(CredentialProvider):
             _, _, session = str(sts.get_caller_identity()["Arn"]).partition(":assumed-role/")
         return bool(session) and session.partition("/")[0] == arn.rpartition("/")[2]
 
-    def _refreshed(self, arn: str, fetch: Callable[[], Any]) -> DeferredRefreshableCredentials:
+    def _refreshed(self, arn: str, fetch: Callable[[], Any], *, token: str = "") -> DeferredRefreshableCredentials:
         def fetched() -> Any:
-            with self._understood(f"role {arn}"):
+            with self._understood(f"role {arn}", token=token):
                 return fetch()
 
         return DeferredRefreshableCredentials(refresh_using=fetched, method="assume-role")
 
     @contextlib.contextmanager
-    def _understood(self, what: str) -> Iterator[None]:
+    def _understood(self, what: str, *, token: str = "") -> Iterator[None]:
         """Turn STS's refusal into ours: no client of `aws.Account` is in between here."""
         try:
             yield
         except (ClientError, BotoCoreError) as error:
-            raise _refusal(self._environment, what, error) from error
+            raise _refusal(self._environment, what, error, token) from error
 
 
 def config_file(environment: Environment) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import threading
 from dataclasses import dataclass, field
@@ -234,6 +236,34 @@ def test_the_token_of_a_job_is_shown_to_sts(tmp_path: Path, sts: Sts) -> None:
         "a.b.c",
         ROLE,
     )
+
+
+CLAIMS = {
+    "iss": "https://gitlab.com",
+    "aud": "https://gitlab.com",
+    "sub": "project_path:acme/shop:ref_type:branch:ref:x",
+}
+
+
+def test_a_token_that_does_not_let_us_in_is_told_with_what_has_to_be_trusted(tmp_path: Path, sts: Sts) -> None:
+    sts.refuses = True
+    job = config.WebIdentity(role_arn=ROLE, token_variable="CI_TOKEN")
+    found = environment(tmp_path, None, web_identity=job)
+    middle = base64.urlsafe_b64encode(json.dumps(CLAIMS).encode()).decode().rstrip("=")
+    with pytest.raises(AwsError, match="cannot sign in as role") as refused:
+        keys(found, {"CI_TOKEN": f"e30.{middle}.signature"})
+    assert f"sub {CLAIMS['sub']}" in str(refused.value)
+    assert "signature" not in str(refused.value)
+    assert "[terraform.ci_identity] of environments/stg.toml" in refused.value.hint
+
+
+@pytest.mark.parametrize("token", ["opaque", "a.b.c", "e30.WzFd.", "e30.e30."])
+def test_what_is_no_token_of_that_kind_is_not_read(token: str, tmp_path: Path, sts: Sts) -> None:
+    sts.refuses = True
+    job = config.WebIdentity(role_arn=ROLE, token_variable="CI_TOKEN")
+    with pytest.raises(AwsError, match="cannot sign in as role") as refused:
+        keys(environment(tmp_path, None, web_identity=job), {"CI_TOKEN": token})
+    assert refused.value.hint == "inv env.doctor --env stg"
 
 
 def test_without_the_token_a_developer_s_profile_counts(tmp_path: Path) -> None:
