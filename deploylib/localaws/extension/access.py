@@ -27,6 +27,7 @@ from deploylib.localaws.extension.authorization import Check, Where
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+S3 = "s3"
 ASSUME, BY_TOKEN = "AssumeRole", "AssumeRoleWithWebIdentity"
 TLS = "127.0.0.1", True
 UNAUTHORIZED, DENIED = 401, 403
@@ -75,14 +76,17 @@ def _install_api() -> None:
 
 
 def _asked(call: Call) -> tuple[Check, ...]:
-    """Return the questions to IAM: ours, or for services that we do not know MiniStack's own."""
+    """Return the questions to IAM: ours, or for S3 and for services that we do not know MiniStack's own.
+
+    Bucket and key stand in the path of a request to S3, which MiniStack can read, and ours know one action of many.
+    """
     routed = (call.service, call.method, call.path, call.headers, call.body, call.parameters)
     action = iam_actions.extract_iam_action(*routed)
     if action is None:
         return ()
     where = Where(account=responses.get_account_id(), region=extract_region(call.headers))
     known = authorization.checks(call.service, action.partition(":")[2], _whole(call), where)
-    if known is not None:
+    if known is not None and call.service != S3:
         return known
     return (Check(action=action, resource=iam_actions.extract_resource_arn(*routed, where.region, where.account)),)
 
