@@ -606,11 +606,15 @@ def test_a_build_elsewhere_shows_itself_to_the_registry_of_its_parent(hub: Regis
 
 def test_a_build_that_fails_elsewhere_pushes_nothing(hub: Registry, tmp_path: Path) -> None:
     there = elsewhere(hub)
-    write(tmp_path, Dockerfile=f"FROM {OsImage().name}\nRUN : {tmp_path}; echo said this; exit 3\n")
+    write(tmp_path, Dockerfile=f"FROM {OsImage().name}\nLABEL trial={tmp_path}\nRUN echo said this; exit 3\n")
     alone = environment(tmp_path, base=None, roles={"app": RoleImage(dockerfile="Dockerfile")})
     (only,) = recipes(alone, CLEAN, nobody)
     before = hub.tags()
-    with pytest.raises(ImageError, match="is FAILED") as caught:
-        remote(hub, there).build(only, f"{hub.repository}:{only.tags[0]}", base="", line=lambda _: None)
+    try:
+        with pytest.raises(ImageError, match="is FAILED") as caught:
+            remote(hub, there).build(only, f"{hub.repository}:{only.tags[0]}", base="", line=lambda _: None)
+    finally:  # a machine of CodeBuild's is gone after its build, with the step that failed
+        for left in hub.run("ps", "--all", "--quiet", f"--filter=label=trial={tmp_path}").split():
+            hub.run("rm", "--force", left)
     assert any(line.endswith("said this") for line in str(caught.value).splitlines())
     assert hub.tags() == before
