@@ -9,8 +9,8 @@ SOURCES := deploylib tasks.py tests benchmarks examples docs
 # Projects of their own, which wait for Terraform and containers more than they work: two groups of them run beside the
 # other e2e tests.
 BESIDE := releases accounts
-releases := trust compiled promotion production_stack
-accounts := from_scratch blue_green service_controllers pipeline remote_build
+releases := trust compiled promotion pipeline production_stack
+accounts := from_scratch blue_green service_controllers remote_build
 files = $(patsubst %,tests/e2e/test_%.py,$($(1)))
 
 .PHONY: help setup demo test test-fast test-e2e lint types terraform-check format lock clean
