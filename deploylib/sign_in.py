@@ -248,6 +248,7 @@ class _Provider(CredentialProvider):
         self._environment, self._way, self._variables = environment, way, variables
         self._chain, self._ask = chain, ask
         self._client = functools.partial(core.create_client, region_name=environment.account.region)
+        self._shown = ""  # the job's token as STS saw it last
 
     def load(self) -> Any:
         """Return the credentials; nothing when there are no first ones."""
@@ -264,17 +265,21 @@ class _Provider(CredentialProvider):
             return Credentials(key, secret, token or None, method="variables")
         job = self._environment.account.web_identity
         if self._way.kind == "web identity" and job:
-            token = self._variables[job.token_variable]
-            return self._refreshed(job.role_arn, self._presenting(job).fetch_credentials, token=token)
+            return self._refreshed(job.role_arn, self._presenting(job).fetch_credentials)
         return self._chain.load_credentials()
 
     def _presenting(self, job: WebIdentity) -> AssumeRoleWithWebIdentityCredentialFetcher:
         return AssumeRoleWithWebIdentityCredentialFetcher(
             client_creator=self._client,
-            web_identity_token_loader=lambda: job_token.read(job.token_variable, self._variables),
+            web_identity_token_loader=functools.partial(self._show, job),
             role_arn=job.role_arn,
             extra_args={"RoleSessionName": session_name("", self._variables)},
         )
+
+    def _show(self, job: WebIdentity) -> str:
+        """Return the job's token as it is now."""
+        self._shown = job_token.read(job.token_variable, self._variables)
+        return self._shown
 
     def _assuming(self, role: AssumedRole, source: Any) -> AssumeRoleCredentialFetcher:
         kept: Any = JSONFileCache(str(Path.home() / CACHE)) if role.mfa_serial else {}
@@ -301,20 +306,20 @@ class _Provider(CredentialProvider):
             _, _, session = str(sts.get_caller_identity()["Arn"]).partition(":assumed-role/")
         return bool(session) and session.partition("/")[0] == arn.rpartition("/")[2]
 
-    def _refreshed(self, arn: str, fetch: Callable[[], Any], *, token: str = "") -> DeferredRefreshableCredentials:
+    def _refreshed(self, arn: str, fetch: Callable[[], Any]) -> DeferredRefreshableCredentials:
         def fetched() -> Any:
-            with self._understood(f"role {arn}", token=token):
+            with self._understood(f"role {arn}"):
                 return fetch()
 
         return DeferredRefreshableCredentials(refresh_using=fetched, method="assume-role")
 
     @contextlib.contextmanager
-    def _understood(self, what: str, *, token: str = "") -> Iterator[None]:
+    def _understood(self, what: str) -> Iterator[None]:
         """Turn STS's refusal into ours: no client of `aws.Account` is in between here."""
         try:
             yield
         except (ClientError, BotoCoreError) as error:
-            raise _refusal(self._environment, what, error, token) from error
+            raise _refusal(self._environment, what, error, self._shown) from error
 
 
 def config_file(environment: Environment) -> str:

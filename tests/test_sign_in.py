@@ -35,11 +35,12 @@ SESSION = (
 
 @dataclass
 class Sts:
-    """What STS was asked, and who it says that its callers are."""
+    """What STS was asked, and who it says that its callers are; and the token that GitHub's jobs get."""
 
     url: str = ""
     arn: str = "arn:aws:iam::111111111111:user/ada"
     refuses: bool = False
+    token: str = ""
     asked: list[dict[str, str]] = field(default_factory=list)
 
     def answer(self, action: str) -> str:
@@ -66,6 +67,14 @@ def sts() -> Iterator[Sts]:
             refusal = f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>Sender</Type>{denied}</Error></ErrorResponse>'
             body = (refusal if found.refuses else found.answer(asked["Action"])).encode()
             self.send_response(403 if found.refuses else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            """Answer as GitHub does when a job asks for its token."""
+            body = json.dumps({"value": found.token}).encode()
+            self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -255,6 +264,31 @@ def test_a_token_that_does_not_let_us_in_is_told_with_what_has_to_be_trusted(tmp
     assert f"sub {CLAIMS['sub']}" in str(refused.value)
     assert "signature" not in str(refused.value)
     assert "[terraform.ci_identity] of environments/stg.toml" in refused.value.hint
+
+
+@pytest.fixture
+def github(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The variables of a job of GitHub's, whose token is asked for at the STS of this machine."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    middle = base64.urlsafe_b64encode(json.dumps(CLAIMS).encode()).decode().rstrip("=")
+    sts.token = f"e30.{middle}.signature"
+    return {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{sts.url}/token?v=2", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "bearer"}
+
+
+def test_a_job_of_github_s_shows_what_github_answers(tmp_path: Path, sts: Sts, github: dict[str, str]) -> None:
+    job = config.WebIdentity(role_arn=ROLE, token_variable="CI_TOKEN")
+    assert keys(environment(tmp_path, None, web_identity=job), github)[0] == "ASIAROLE"
+    (asked,) = sts.asked
+    assert asked["WebIdentityToken"] == sts.token
+
+
+def test_a_job_of_github_s_that_is_not_let_in_is_told_what_its_token_says(
+    tmp_path: Path, sts: Sts, github: dict[str, str]
+) -> None:
+    sts.refuses = True
+    job = config.WebIdentity(role_arn=ROLE, token_variable="CI_TOKEN")
+    with pytest.raises(AwsError, match=f"the job's token has .*sub {CLAIMS['sub']}"):
+        keys(environment(tmp_path, None, web_identity=job), github)
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "e30.WzFd.", "e30.e30."])
