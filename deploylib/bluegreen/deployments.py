@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from deploylib import rollout
 from deploylib.bluegreen import appspec
+from deploylib.contract import CodeDeploy
 from deploylib.errors import AwsError, ContractError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploylib.aws import Account
-    from deploylib.contract import CodeDeploy, ServiceContract
+    from deploylib.contract import ServiceContract
 
     Info = Mapping[str, Any]
 
@@ -141,6 +142,21 @@ def is_brought_back(info: Info) -> bool:
     """Whether CodeDeploy brings the original back: it says so, or was told to."""
     back, told = info.get("rollbackInfo") or {}, info.get("autoRollbackConfiguration") or {}
     return bool(back.get("rollbackDeploymentId") or told.get("enabled"))
+
+
+def strangers(account: Account, info: Info) -> tuple[str, ...]:
+    """Return the deployments that are under way in the group of *info*, but itself and its own roll-back.
+
+    The roll-back says whose it is as soon as it is there; *info* may not know of it yet. Two calls at most.
+    """
+    place = CodeDeploy(application=info["applicationName"], deployment_group=info["deploymentGroupName"])
+    found, ours = under_way(account, place), info["deploymentId"]
+    return tuple(str(one["deploymentId"]) for one in found if ours not in (one["deploymentId"], _rolled_back(one)))
+
+
+def _rolled_back(info: Info) -> str:
+    """Return the deployment that *info* is the roll-back of. (CodeDeploy's API, "RollbackInfo")"""
+    return str((info.get("rollbackInfo") or {}).get("rollbackTriggeringDeploymentId", ""))
 
 
 def unnoticed(account: Account, move: Move) -> rollout.Target | None:

@@ -33,7 +33,7 @@ class Facts:
 
     *info* is CodeDeploy's account of it, *progress* of the service in it (lifecycle events, task sets with their share
     of the traffic), *description* ECS's of the service. *leaving* older tasks are not STOPPED yet, as far as that was
-    *proven*; *others* are deployments of the group that are under way beside it.
+    *proven*; *others* are deployments of the group that are under way beside it; its own roll-back is none.
     """
 
     info: Seen
@@ -71,9 +71,9 @@ def _ended(target: Target, facts: Facts) -> tuple[Verdict, str]:
 
 def _taker(target: Target, facts: Facts) -> str:
     """Say which other deployment has taken the service over, if one has; our own roll-back is none."""
+    if facts.others:
+        return f"deployment {facts.others[0]} took over"
     ours = {target.deployment, str((facts.info.get("rollbackInfo") or {}).get("rollbackDeploymentId", ""))}
-    if strangers := [one for one in facts.others if one not in ours]:
-        return f"deployment {strangers[0]} took over"
     now = _primary(facts.description)
     former = now.get("id") in target.former or now.get("taskDefinition") == target.previous
     if not now or former or now.get("externalId") in ours:

@@ -126,7 +126,7 @@ class _Deployments:
             leaving, proven = self._drained(target)
             facts = replace(facts, leaving=leaving, proven=proven)
         elif info.get("status") not in deployments.UNDER_WAY:
-            facts = replace(facts, others=self._others(info))
+            facts = replace(facts, others=deployments.strangers(self.account, info))
         look = judging.assess(target, facts)
         if look.verdict is None and judging.installing(facts):
             look = self._given_up(target, look, settings)
@@ -143,14 +143,6 @@ class _Deployments:
             return {}
         found: Mapping[str, object] = answer["deploymentTarget"].get("ecsTarget") or {}
         return found
-
-    def _others(self, info: Description) -> tuple[str, ...]:
-        answer = self.account.codedeploy.list_deployments(
-            applicationName=info["applicationName"],
-            deploymentGroupName=info["deploymentGroupName"],
-            includeOnlyStatuses=list(deployments.UNDER_WAY),
-        )
-        return tuple(answer["deployments"])
 
     # Tasks
 

@@ -72,6 +72,7 @@ class Deployment:
     terminating: bool = False
     told_to_go_on: bool = False
     back: str = ""
+    back_of: str = ""
     blue: TaskSet | None = None
     green: TaskSet | None = None
 
@@ -288,7 +289,10 @@ class FakeCodeDeploy(FakeClient):
         sets.promote(one.green)
 
     def _end(self, one: Deployment, status: str, code: str, message: str) -> None:
-        """End a deployment before its time, and roll it back if that is asked for."""
+        """End a deployment before its time, and roll it back if that is asked for.
+
+        The roll-back is listed before the deployment that it is of tells of it.
+        """
         one.status, one.error = status, {"code": code, "message": message}
         if not one.rolls_back:
             return
@@ -301,8 +305,9 @@ class FakeCodeDeploy(FakeClient):
             rolls_back=False,
             creator="codeDeployRollback",
             status="InProgress",
+            back_of=one.id,
         )
-        self.deployments[back.id], one.back = back, back.id
+        self.deployments[back.id] = back
         self.clock.after(SECONDS, lambda: self._back(one, back, sets))
 
     def _back(self, one: Deployment, back: Deployment, sets: TaskSets) -> None:
@@ -310,7 +315,7 @@ class FakeCodeDeploy(FakeClient):
             sets.promote(one.blue)
         if one.green:
             sets.delete(one.green)
-        one.weight, back.status = 0.0, "Succeeded"
+        one.weight, one.back, back.status = 0.0, back.id, "Succeeded"
 
     # Finding and describing
 
@@ -390,6 +395,7 @@ def _info(one: Deployment) -> dict[str, Any]:
         "computePlatform": "ECS",
         **({"errorInformation": one.error} if one.error else {}),
         **({"rollbackInfo": {"rollbackDeploymentId": one.back}} if one.back else {}),
+        **({"rollbackInfo": {"rollbackTriggeringDeploymentId": one.back_of}} if one.back_of else {}),
     }
 
 
