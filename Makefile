@@ -10,7 +10,7 @@ SOURCES := deploylib tasks.py tests benchmarks examples docs
 # other e2e tests.
 BESIDE := releases accounts
 releases := trust compiled promotion pipeline production_stack
-accounts := from_scratch blue_green service_controllers remote_build
+accounts := from_scratch blue_green ci_files service_controllers remote_build
 files = $(patsubst %,tests/e2e/test_%.py,$($(1)))
 
 .PHONY: help setup demo test test-fast test-e2e lint types terraform-check format lock clean
