@@ -33,13 +33,14 @@ def exit_codes(task: dict[str, Any]) -> dict[str, int | None]:
 
 def test_the_fields_of_a_container_reach_the_engine(aws: Emulator, image: str) -> None:
     script = "id -u; pwd; hostname; touch /x || echo read-only; ulimit -n; cat /proc/1/comm; echo $GREETING"
+    stays = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
     arn = aws.run(
         "fields",
         {
             "name": "app",
             "image": image,
             "entryPoint": ["sh", "-c"],
-            "command": [script],
+            "command": [f"{script}; {stays}"],
             "user": "1234",
             "workingDirectory": "/www",
             "hostname": "somewhere",
@@ -50,9 +51,10 @@ def test_the_fields_of_a_container_reach_the_engine(aws: Emulator, image: str) -
             "logConfiguration": logged("fields"),
         },
     )
-    until(aws.containers)
-    memory = docker("inspect", "--format", "{{.HostConfig.Memory}}", *aws.containers()).split()
-    assert str(64 * 1024 * 1024) in memory
+    until(lambda: len(lines(aws, "fields")) > 6)
+    (app,) = docker("ps", "--quiet", "--filter", "name=fields-[0-9]+-app-").split()
+    assert docker("inspect", "--format", "{{.HostConfig.Memory}}", app).strip() == str(64 * 1024 * 1024)
+    aws.ecs.stop_task(cluster="main", task=arn)
     assert exit_codes(aws.stopped(arn)) == {"app": 0}
     said = lines(aws, "fields")
     assert [line for line in said if "touch" not in line] == [
