@@ -36,7 +36,6 @@ class Following:
 
     words: tuple[str, ...]
     program: subprocess.Popen[str]
-    started: float
     events: list[Document] = field(default_factory=list)
     _said: IO[str]
     _lines: queue.Queue[str | None] = field(default_factory=queue.Queue)
@@ -115,8 +114,7 @@ class Following:
             pass
         code = self.program.wait(END_SECONDS)
         assert expect in {None, code}, f"inv {' '.join(self.words)}: exit {code}, expected {expect}\n{self._told()}"
-        seconds = time.monotonic() - self.started
-        return Ran(code=code, out="\n".join(map(json.dumps, self.events)), err=self.err, seconds=seconds)
+        return Ran(code=code, out="\n".join(map(json.dumps, self.events)), err=self.err)
 
     def of(self, kind: str) -> list[Document]:
         """Return the events of a *kind* that were read until now."""
@@ -141,7 +139,7 @@ def follow(project: Project, *words: str, **variables: str) -> Following:
         text=True,
         start_new_session=True,
     )
-    return Following(words=words, program=program, started=time.monotonic(), _said=said)
+    return Following(words=words, program=program, _said=said)
 
 
 def documents(ran: Ran, kind: str) -> list[Document]:

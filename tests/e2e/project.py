@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -43,7 +42,6 @@ class Ran:
     code: int
     out: str
     err: str
-    seconds: float
 
     @property
     def text(self) -> str:
@@ -58,7 +56,6 @@ class Project:
 
     def inv(self, *words: str, expect: int = 0, typed: str | None = None, **variables: str) -> Ran:
         """Run `inv WORDS` to its end and check its exit code."""
-        started = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", "invoke", *words],
             cwd=self.path,
@@ -69,7 +66,7 @@ class Project:
             timeout=COMMAND_SECONDS,
             check=False,
         )
-        ran = Ran(code=done.returncode, out=done.stdout, err=done.stderr, seconds=time.monotonic() - started)
+        ran = Ran(code=done.returncode, out=done.stdout, err=done.stderr)
         assert ran.code == expect, f"inv {' '.join(words)}: exit {ran.code}, expected {expect}\n{ran.text}"
         return ran
 

@@ -27,7 +27,7 @@ APP = "examples/guestbook"
 PAGE = f"{APP}/guestbook/web/templates/page.html"
 NGINX = "COPY nginx/nginx.conf"
 DEPLOY = ("deploy", "--env", "local", "--yes")
-TIDY_SECONDS = 10
+TIDY_SECONDS = 30
 
 
 def ctrl_c(project: Project, words: tuple[str, ...], *, after: str, **variables: str) -> tuple[int, str]:

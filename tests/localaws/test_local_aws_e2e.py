@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = Path(os.environ.get("LOCALAWS_PYTHON") or python_environment.emulator(ROOT).python)
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -85,9 +85,7 @@ def kill(local: LocalAws) -> None:
 def test_nothing_is_left_after_a_kill_and_down(checkout: Path, docker: Engine) -> None:
     first = emulator.up(checkout, engine=docker)
     run_service(checkout)
-    started = time.monotonic()
     assert emulator.up(checkout, engine=docker) == first, "a second up is harmless"
-    assert time.monotonic() - started < 0.5
     process.run((docker.program, "tag", OsImage().name, f"{first.registry}/shop:1"), env=docker.environ)
 
     kill(first)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,10 +93,8 @@ def test_status_of_another_endpoint_is_not_taken_for_ones_own() -> None:
     assert found == []
 
 
-def test_dead_port_is_told_and_costs_next_to_nothing(dead_port: int) -> None:
-    started = time.monotonic()
+def test_dead_port_is_told_and_its_address_is_not(dead_port: int) -> None:
     seen = list(notify.telling(release(), (channel(f"json://127.0.0.1:{dead_port}/{SECRET}"),), SUBJECT))
-    assert time.monotonic() - started < sending.BUDGET_SECONDS
     (said,) = [event.message for event in seen if isinstance(event, events.Noticed)]
     assert "did not take the message" in said
     assert SECRET not in said

@@ -89,7 +89,7 @@ class Switch:
             loadBalancers=[{"targetGroupArn": group, "containerName": "web", "containerPort": 8080}],
             **more,
         )
-        until(lambda: self.healthy(group) == 2, timeout=30)
+        until(lambda: self.healthy(group) == 2)
 
     def deployment_group(self, **more: Any) -> None:
         """Make an application of CodeDeploy, and in it a group for the service that has the switch's name."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-SECONDS = 30
+SECONDS = 60
 
 
 @pytest.fixture

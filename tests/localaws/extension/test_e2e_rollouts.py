@@ -65,11 +65,10 @@ def test_a_rollout_under_load_loses_no_request_and_leaves_no_old_container(
     with Clients(aws, balancer, "/cgi-bin/version", "/cgi-bin/version", "/cgi-bin/slow") as clients:
         until(lambda: clients.answers[200, "slow v1"])
         second = aws.update(name, aws.register("web", web("v2", SLOW_START, image=image)))
-        took = until(lambda: aws.deployment(name, second)["rolloutState"] == "COMPLETED")
+        until(lambda: aws.deployment(name, second)["rolloutState"] == "COMPLETED")
         until(lambda: all_stopped(aws, name, old))
         until(lambda: clients.answers[200, "slow v2"])
     assert {status for status, _ in clients.answers} == {200}
-    assert took < 5
     assert [d["id"] for d in aws.deployments(name)] == [second]
     assert {task["startedBy"] for task in aws.tasks(name)} == {second}
     assert {task["startedBy"] for task in aws.tasks(name, desiredStatus="STOPPED")} == {first["id"]}
@@ -88,8 +87,7 @@ def test_a_crashing_revision_trips_the_breaker_and_the_old_tasks_never_stop(
     aws.settled(name, first)
     old = {task["taskArn"] for task in aws.tasks(name)}
     bad = aws.update(name, aws.register("web", web("bad", "echo dying; exit 3", image=image)))
-    took = until(lambda: aws.deployment(name, bad)["rolloutState"] == "FAILED")
-    assert took < 4
+    until(lambda: aws.deployment(name, bad)["rolloutState"] == "FAILED")
     failed = aws.deployment(name, bad)
     assert failed["rolloutStateReason"] == "ECS deployment circuit breaker: tasks failed to start."
     assert (failed["status"], failed["failedTasks"], failed["desiredCount"]) == ("ACTIVE", 3, 0)
