@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from deploylib import aws, events, lease, ledger, observe, patience, standing, starters, stopped, taskdef
 from deploylib.bluegreen import continuing
 from deploylib.errors import AwsError, ConfigError, ContractError, RefusedError
+from deploylib.taskdef import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -382,7 +383,7 @@ def _schedule(key: str, seen: Seen) -> ScheduleStatus:
     return ScheduleStatus(
         task=key,
         schedule=task.schedule or task.rule,
-        revision=_short(starter.revision),
+        revision=short(starter.revision),
         enabled=starter.state == "ENABLED",
         drift=_drift(starter.revision, seen.recent, lambda entry: entry.schedules.get(key, "")),
     )
@@ -400,7 +401,7 @@ def _drift(revision: str, recent: ledger.Recent, left: Callable[[Entry], str]) -
     if maker and maker.verdict == ledger.RUNNING:
         return ""
     brought = f"release {maker.number} ({maker.verdict}) brought it" if maker else "no release brought it"
-    return f"{brought}; release {recent.completed.number}, the last that completed, left {_short(wanted)}"
+    return f"{brought}; release {recent.completed.number}, the last that completed, left {short(wanted)}"
 
 
 # What is half done
@@ -441,8 +442,8 @@ def _done(entry: Entry, seen: Seen) -> Iterator[str]:
 
 def _moved(revision: str, wanted: str | None, previous: str) -> str:
     if revision == previous:
-        return f"runs {_short(revision)}, as before"
-    return f"moved to {_short(revision)}" if revision == wanted else f"is somebody else's: {_short(revision)}"
+        return f"runs {short(revision)}, as before"
+    return f"moved to {short(revision)}" if revision == wanted else f"is somebody else's: {short(revision)}"
 
 
 def _hints(status: Status) -> Iterator[str]:
@@ -456,10 +457,6 @@ def _hints(status: Status) -> Iterator[str]:
         yield f"inv rollback --env {name} --to {status.completed.number}"
     if any(one.waits for one in status.services) and not status.unfinished:
         yield f"inv deploy --env {name}"
-
-
-def _short(arn: str) -> str:
-    return arn.rpartition("/")[2]
 
 
 def _iso(moment: dt.datetime | None) -> str:

@@ -6,24 +6,23 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from deploylib import strategies, taskdef
-from deploylib.config import ServiceRelease
-from deploylib.errors import ConfigError, RefusedError
+from deploylib import refusals, strategies, taskdef
+from deploylib.errors import ConfigError
 from deploylib.images.recipe import BASE
-from deploylib.settings import names
+from deploylib.refusals import NO_POLICY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-    from deploylib.config import Environment, Migration
+    from deploylib.config import Environment, Migration, ServiceRelease
     from deploylib.contract import Contract, ServiceContract
     from deploylib.images.planning import ImagePlan
     from deploylib.ledger import Entry
     from deploylib.patience import Limit
     from deploylib.schedules import SchedulePlan
+    from deploylib.settings import names
     from deploylib.strategies import Strategy
 
-NO_POLICY = ServiceRelease()
 UNRECORDED = "no release that completed has these images, although they run: it is looked whether they serve"
 
 
@@ -241,13 +240,13 @@ def plan_release(
     *origin* is where the images were released before, if they are promoted; *beside* what else was observed.
     """
     beside = beside or Beside()
-    refuse_other_way(environment, live)
+    refusals.other_way(environment, live)
     references = image_references(live.contract, images)
     if origin:
-        _refuse_unreleased(live, references, origin)
+        refusals.unreleased(live, references, origin)
     services = tuple(_plan_service(environment, one, references, beside) for one in live.services)
     moving = {one.key for one in services if one.action == "update"}
-    _refuse_missing(environment, [(one, one.missing) for one in live.services if one.key in moving])
+    refusals.missing(environment, [(one, one.missing) for one in live.services if one.key in moving])
     runs = all(one.action == "unchanged" for one in services)
     unrecorded = runs and recorded is not None and dict(recorded) != _digests(images)
     continues = beside.unfinished if moving or unrecorded else None
@@ -262,8 +261,8 @@ def plan_release(
         migration=_carried_on(migration, beside.unfinished, references, live) if migration else None,
         services=services,
         notices=(
-            *(notice for one in live.services if (notice := _notice(environment, one))),
-            *_settings_notices(environment, [one for one in live.services if one.key not in moving]),
+            *(notice for one in live.services if (notice := refusals.notice(environment, one))),
+            *refusals.settings_notices(environment, [one for one in live.services if one.key not in moving]),
             *([UNRECORDED] if unrecorded else []),
         ),
         unrecorded=unrecorded,
@@ -289,12 +288,12 @@ def plan_restart(
     if unknown := sorted(set(chosen) - {one.key for one in live.services}):
         have = ", ".join(one.key for one in live.services)
         raise ConfigError(f"{environment.name} has no service {unknown[0]!r}", hint=f"it has {have}")
-    refuse_other_way(environment, live)
+    refusals.other_way(environment, live)
     found = (_restart(one, asked=every or one.key in chosen, others=not chosen) for one in live.services)
     services = tuple(replace(one, limit=(limits or {}).get(one.key)) for one in found)
     moving = {one.key for one in services if one.action == "restart"}
-    _refuse_under_way(environment, [one for one in live.services if one.key in moving])
-    _refuse_missing(environment, [(one, one.lost) for one in live.services if one.key in moving])
+    refusals.under_way(environment, [one for one in live.services if one.key in moving])
+    refusals.missing(environment, [(one, one.lost) for one in live.services if one.key in moving])
     commits = (taskdef.tag(one.definition, taskdef.TAG_COMMIT) for one in live.services)
     return Plan(
         environment=environment.name,
@@ -340,76 +339,6 @@ def _restart(live: LiveService, *, asked: bool, others: bool) -> ServicePlan:
         strategy=live.strategy,
         course=live.course,
     )
-
-
-def _refuse_under_way(environment: Environment, services: Iterable[LiveService]) -> None:
-    for one in services:
-        if one.primary.get("rolloutState") == "IN_PROGRESS":
-            raise RefusedError(
-                f"{one.key}: a deployment of {_short(str(one.primary['taskDefinition']))} is under way",
-                hint=f"inv refresh --env {environment.name}, when it is done",
-            )
-
-
-def refuse_other_way(environment: Environment, live: Live) -> None:
-    """Refuse services that somebody else than the configuration says gives a new revision: ECS or CodeDeploy."""
-    apply = "" if environment.contract else f", or inv infra.apply --env {environment.name}"
-    for one in live.services:
-        wanted, is_so = environment.services.get(one.key, NO_POLICY).strategy, one.strategy == "codedeploy"
-        if is_so != (wanted == "codedeploy"):
-            raise RefusedError(
-                f"{one.key}: services.{one.key}.strategy is {wanted}, but the live service is under "
-                f"{'CodeDeploy' if is_so else 'ECS'}",
-                hint=f"correct environments/{environment.name}.toml{apply}",
-            )
-        if is_so and one.contract.codedeploy is None:
-            raise RefusedError(
-                f"{one.key} is under CodeDeploy, but the contract does not name its deployment group",
-                hint=f"[terraform.services.{one.key}.codedeploy], and inv infra.apply --env {environment.name}",
-            )
-
-
-def _refuse_missing(environment: Environment, found: Iterable[tuple[LiveService, tuple[names.Reference, ...]]]) -> None:
-    """Refuse what could not start: ECS fails each task of a container whose parameter nobody has written."""
-    lacking = [(one.key, each) for one, missing in found for each in missing]
-    if not lacking:
-        return
-    lines = "\n".join(f"  {key}/{each.container}: {each.variable} ({each.parameter})" for key, each in lacking)
-    count = "1 parameter is" if len(lacking) == 1 else f"{len(lacking)} parameters are"
-    raise RefusedError(
-        f"{environment.name}: {count} missing, so that no new task could start\n{lines}",
-        hint=_written_by(environment, lacking[0][1]),
-    )
-
-
-def _written_by(environment: Environment, missing: names.Reference) -> str:
-    """Return the command that writes a parameter that is missing: settings are a person's, others Terraform's."""
-    setting = names.setting(missing.parameter)
-    if missing.parameter == names.parameter(environment, setting):
-        return f"inv params.set {setting} --env {environment.name}"
-    return f"inv infra.apply --env {environment.name}"
-
-
-def _settings_notices(environment: Environment, staying: Iterable[LiveService]) -> Iterator[str]:
-    """Say which settings the tasks of services that stay have not read, or could not read again."""
-    for one in staying:
-        if one.changed:
-            changed = ", ".join(one.changed)
-            yield f"{one.key}: {changed} changed since its tasks started: inv refresh --env {environment.name}"
-        if one.lost:
-            lost = ", ".join(each.variable for each in one.lost)
-            yield f"{one.key}: no task of it could start, {lost} is missing: {_written_by(environment, one.lost[0])}"
-
-
-def _refuse_unreleased(live: Live, references: Mapping[str, str], origin: Origin) -> None:
-    for service in live.services:
-        for role in service.contract.containers.values():
-            if role not in references:
-                raise ConfigError(
-                    f"service {service.key} runs the role {role!r}, but "
-                    f"release {origin.release} of {origin.environment} has no image of the role {role!r}",
-                    hint=f"inv deploy --env {origin.environment}, which makes it",
-                )
 
 
 def _digests(images: tuple[ImagePlan, ...]) -> dict[str, str]:
@@ -530,18 +459,3 @@ def _carried_on(
     if known.get("state") == "done":
         return replace(planned, done_by=unfinished.number)
     return replace(planned, left=known.get("revision", ""))
-
-
-def _notice(environment: Environment, live: LiveService) -> str:
-    """Say what a person should know before confirming."""
-    primary = live.primary
-    if primary.get("rolloutState") == "IN_PROGRESS":
-        return f"{live.key}: a deployment of {_short(str(primary['taskDefinition']))} is under way"
-    starts = environment.services.get(live.key, NO_POLICY).start_at_zero
-    if not live.first and not starts and live.desired == 0:
-        return f"{live.key}: its desired count is 0, so nothing will run"
-    return ""
-
-
-def _short(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]

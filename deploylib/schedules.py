@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from deploylib import events, starters, taskdef
 from deploylib.errors import ConfigError, RefusedError
 from deploylib.settings import names, store
+from deploylib.taskdef import short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -142,7 +143,7 @@ def move(account: Account, plan: SchedulePlan, revision: str, *, clock: Clock = 
     now = starters.read(account, plan.contract)
     if now.revision not in (plan.based_on, revision):
         raise RefusedError(
-            f"{plan.name} starts {_short(now.revision)} by now; the plan was made on {_short(plan.based_on)}",
+            f"{plan.name} starts {short(now.revision)} by now; the plan was made on {short(plan.based_on)}",
             hint="somebody else released in between: look at the new plan and deploy again",
         )
     _set(account, plan, now, replace(now, revision=revision, state=plan.state), clock)
@@ -257,7 +258,7 @@ def _returning(live: LiveSchedule, revision: str) -> SchedulePlan:
         key=live.key,
         contract=live.contract,
         action="update" if moves else "unchanged",
-        reason=f"back to {_short(revision)}" if moves else "starts that revision already" if revision else "not in it",
+        reason=f"back to {short(revision)}" if moves else "starts that revision already" if revision else "not in it",
         based_on=live.revision,
         returns_to=live.revision,
         template=live.template,
@@ -267,7 +268,3 @@ def _returning(live: LiveSchedule, revision: str) -> SchedulePlan:
         revision=revision if moves else "",
         first=live.first,
     )
-
-
-def _short(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]

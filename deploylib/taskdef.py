@@ -92,9 +92,14 @@ def tag(definition: Definition, key: str) -> str:
     return next((str(one["value"]) for one in definition.get("tags", ()) if one.get("key") == key), "")
 
 
+def short(arn: str) -> str:
+    """Return FAMILY:REVISION of a task definition's ARN; what is none stays as it is."""
+    return arn.rpartition("/")[2]
+
+
 def family(arn: str) -> str:
     """Return the family in a task definition's ARN."""
-    return arn.rsplit("/", 1)[-1].rpartition(":")[0]
+    return short(arn).rpartition(":")[0]
 
 
 def _unfilled(definition: Definition, managed: Collection[str]) -> Definition:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from deploylib import events
 from deploylib.bluegreen.deployments import UNDER_WAY, is_brought_back
 from deploylib.rollout import Look
+from deploylib.taskdef import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -78,7 +79,7 @@ def _taker(target: Target, facts: Facts) -> str:
     former = now.get("id") in target.former or now.get("taskDefinition") == target.previous
     if not now or former or now.get("externalId") in ours:
         return ""
-    return f"deployment {now.get('externalId') or now.get('id')} of {_short(now.get('taskDefinition', '?'))} took over"
+    return f"deployment {now.get('externalId') or now.get('id')} of {short(now.get('taskDefinition', '?'))} took over"
 
 
 def why(facts: Facts) -> str:
@@ -164,7 +165,3 @@ def _sets(facts: Facts) -> Sequence[Seen]:
 
 def _lifecycle(facts: Facts, status: str) -> Iterator[Seen]:
     return (one for one in facts.progress.get("lifecycleEvents", ()) if one.get("status") == status)
-
-
-def _short(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]

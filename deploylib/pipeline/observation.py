@@ -7,11 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploylib import aws, observe
+from deploylib import aws, observe, refusals
 from deploylib.errors import RefusedError
 from deploylib.images import builders, building, docker, planning, recipe, stock, supplies, testing, upstream
 from deploylib.pipeline.files import Release
-from deploylib.plan import refuse_other_way
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -51,7 +50,7 @@ def live(account: Account, environment: Environment) -> Live:
     """Return what is live; raise `RefusedError` in the wrong account, and where ECS and CodeDeploy are mixed up."""
     aws.guard(account, environment)
     found = observe.live(account, observe.contract(account, environment))
-    refuse_other_way(environment, found)
+    refusals.other_way(environment, found)
     return found
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from deploylib import aws, ledger, observe, schedules, taskdef
+from deploylib import aws, ledger, observe, refusals, schedules, taskdef
 from deploylib.errors import ConfigError, ContractError, RefusedError
 from deploylib.images.planning import ImagePlan
 from deploylib.images.recipe import BASE
-from deploylib.plan import Plan, ServicePlan, refuse_other_way
-from deploylib.release.model import Release, name_of, short
+from deploylib.plan import Plan, ServicePlan
+from deploylib.release.model import Release, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ def propose_rollback(
     if not contract.ledger:
         raise ContractError(f"{environment.name} has no ledger, so nobody knows what completed", hint="inv infra.apply")
     live, past = observe.live(account, contract), observe.past(account, contract)
-    refuse_other_way(environment, live)
+    refusals.other_way(environment, live)
     target = _target(environment, account, live, past, to=parse(to), over_irreversible=over_irreversible)
     found = observe.definitions(account.ecs, tuple(target.services.values()))
     refuse_inactive(target, found, environment.name)
@@ -166,7 +166,7 @@ def refuse_inactive(target: Entry, found: Mapping[str, taskdef.Definition], envi
     gone = [arn for arn, one in found.items() if one.get("status", "ACTIVE") != "ACTIVE"]
     if gone:
         raise RefusedError(
-            f"{short(gone[0])} of release {target.number} was deregistered, so ECS would not start it",
+            f"{taskdef.short(gone[0])} of release {target.number} was deregistered, so ECS would not start it",
             hint=f"inv history --env {environment}, and --to another release",
         )
 
@@ -187,7 +187,7 @@ def _back(
     state = live.primary.get("rolloutState")
     there = revision in ("", live.revision)
     attached = there and bool(revision) and state == "IN_PROGRESS"
-    reason = f"goes back to {short(revision)}" if not there else "goes there already" if attached else "stays"
+    reason = f"goes back to {taskdef.short(revision)}" if not there else "goes there already" if attached else "stays"
     return ServicePlan(
         key=live.key,
         name=live.contract.name,

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from deploylib import rollout, serving
+from deploylib import rollout, serving, taskdef
 from deploylib.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def refuse_stale(release: Release, *, fresh_seconds: float = FRESH_SECONDS) -> N
         now = found.get(name, {}).get("taskDefinition", "nothing")
         if now != one.based_on:
             raise RefusedError(
-                f"{one.key} runs {short(now)} by now; the plan was made on {short(one.based_on)}",
+                f"{one.key} runs {taskdef.short(now)} by now; the plan was made on {taskdef.short(one.based_on)}",
                 hint="somebody else released in between: look at the new plan and deploy again",
             )
 
@@ -125,8 +125,3 @@ def name_of(commit: str, clock: Clock) -> str:
     """Return what the revisions of a release of *commit* are tagged with: when, and what."""
     now = dt.datetime.fromtimestamp(clock.time(), tz=dt.UTC)
     return f"{now:%Y%m%dT%H%M%SZ}-{commit[:7]}"
-
-
-def short(arn: str) -> str:
-    """Return FAMILY:REVISION of a task definition's ARN."""
-    return arn.rsplit("/", 1)[-1]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from deploylib import aws, events, observe, rollout, schedules
+from deploylib import aws, events, observe, refusals, rollout, schedules
 from deploylib.errors import (
     ContractError,
     DeployError,
@@ -21,10 +21,11 @@ from deploylib.errors import (
     RolledBackError,
     SupersededError,
 )
-from deploylib.plan import Plan, ServicePlan, refuse_other_way
+from deploylib.plan import Plan, ServicePlan
 from deploylib.release import moving
 from deploylib.release.going_back import images_of
-from deploylib.release.model import Release, short
+from deploylib.release.model import Release
+from deploylib.taskdef import short
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -54,7 +55,7 @@ def propose_resumption(environment: Environment, account: Account, *, clock: Clo
     past = observe.past(account, contract)
     entry = left_rolling(environment, past)
     live = observe.live(account, contract)
-    refuse_other_way(environment, live)
+    refusals.other_way(environment, live)
     limits = observe.limits(account, environment, live)
     plan = Plan(
         environment=environment.name,

@@ -12,7 +12,8 @@ from typing import Literal
 from deploylib import events
 from deploylib.errors import ImageError
 from deploylib.report.console import elapsed, size
-from deploylib.report.wording import SHORT_DIGEST, ended, held, said, short, words
+from deploylib.report.wording import SHORT_DIGEST, ended, held, said, words
+from deploylib.taskdef import short
 
 Mood = Literal["waiting", "busy", "good", "bad", "back", "left"]
 

@@ -7,7 +7,8 @@ from functools import singledispatch
 
 from deploylib import events
 from deploylib.report.console import elapsed, size
-from deploylib.report.wording import SHORT_DIGEST, ended, held, serving, short, words
+from deploylib.report.wording import SHORT_DIGEST, ended, held, serving, words
+from deploylib.taskdef import short
 
 
 @singledispatch

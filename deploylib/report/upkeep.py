@@ -10,7 +10,7 @@ from rich.text import Text
 from deploylib import secrecy
 from deploylib.report import lines
 from deploylib.report.console import asides, cleaned, elapsed, results
-from deploylib.report.wording import short
+from deploylib.taskdef import short
 from deploylib.upkeep.command import CommandEnded, CommandLogged, CommandStarted
 
 if TYPE_CHECKING:

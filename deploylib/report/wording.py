@@ -6,6 +6,8 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
+from deploylib.taskdef import short
+
 if TYPE_CHECKING:
     from deploylib import events
 
@@ -68,8 +70,3 @@ def serving(one: events.Serves) -> str:
         "unclear": f"is neither here nor there: look at it, it is set to {revision}",
     }
     return f"{one.service} {said.get(one.state, one.state)}"
-
-
-def short(arn: str) -> str:
-    """Return FAMILY:REVISION of a task definition's ARN."""
-    return arn.rsplit("/", 1)[-1]

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deploylib import events, service_deployments, stopped
+from deploylib import events, service_deployments, stopped, taskdef
 from deploylib.rollout.targets import Description, Target, Verdict, primary
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _lost(
         verdict: Verdict = "rolled back" if back or _returns_by_itself(description) else "failed"
         said = service_deployments.why(record) or (ours or {}).get("rolloutStateReason")
         return Look(standing=state, verdict=verdict, reason=str(said or "ECS returned to the former revision"))
-    taker = f"deployment {now.get('id', '?')} of {_short(str(now.get('taskDefinition', '?')))} took over"
+    taker = f"deployment {now.get('id', '?')} of {taskdef.short(str(now.get('taskDefinition', '?')))} took over"
     return Look(standing=state, verdict="superseded", reason=f"{taker}, after ours had failed" if failed else taker)
 
 
@@ -150,7 +150,3 @@ def _returns_by_itself(description: Description) -> bool:
     configuration = description.get("deploymentConfiguration") or {}
     breaker, alarms = configuration.get("deploymentCircuitBreaker") or {}, configuration.get("alarms") or {}
     return bool(breaker.get("rollback") or (alarms.get("enable") and alarms.get("rollback")))
-
-
-def _short(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]
