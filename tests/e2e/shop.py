@@ -28,8 +28,9 @@ APP, ENV = "examples/shop", "trial"
 ACCOUNT = "555555555555"
 LOCAL = ("--env", ENV)
 DEPLOY = ("deploy", *LOCAL, "--yes")
-WELL, CRASH, SICK, SLOW = "well\n", "crash\n", "sick\n", "slow 6\n"
-QUICK = "0 0\n"
+# Whatever a test does beside a slow release is done before that has ended, on a busy machine too.
+WELL, CRASH, SICK, SLOW = "well\n", "crash\n", "sick\n", "slow 12\n"
+QUICK, LONG = "0 0\n", "20 0\n"
 CRASHED = "no such setting: FLUX"
 
 COMMON = f"""
@@ -179,9 +180,9 @@ def write(project: Project, name: str, text: str) -> None:
     (project.path / name).write_text(text)
 
 
-def change(project: Project, *, front: str = WELL, **behaviours: str) -> str:
+def change(project: Project, *, front: str = WELL, migration: str = QUICK, **behaviours: str) -> str:
     """Commit how `front`, `back` and `migration` behave from now on, and a front that is not the one before."""
-    for name, text in {**behaviours, "front": f"{front}after {project.head}\n"}.items():
+    for name, text in {**behaviours, "migration": migration, "front": f"{front}after {project.head}\n"}.items():
         write(project, f"{APP}/{name}", text)
     return project.commit(f"Behaves: {behaviours}")
 
@@ -189,7 +190,7 @@ def change(project: Project, *, front: str = WELL, **behaviours: str) -> str:
 def behaves(project: Project) -> bool:
     """Whether everything in the checkout would come up well, if slowly."""
     texts = [(project.path / APP / name).read_text() for name in ("front", "back", "migration")]
-    return not any(bad in texts[0] + texts[1] for bad in (CRASH, SICK)) and texts[2] == QUICK
+    return not any(bad in texts[0] + texts[1] for bad in (CRASH, SICK)) and texts[2].endswith(" 0\n")
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from deploylib import aws, config, serving
 from tests.e2e import shop
 from tests.e2e.cable import cable
 from tests.e2e.following import documents, follow
-from tests.e2e.shop import CRASH, CRASHED, DEPLOY, LOCAL, QUICK, SICK, SLOW, WELL, change
+from tests.e2e.shop import CRASH, CRASHED, DEPLOY, LOCAL, LONG, QUICK, SICK, SLOW, WELL, change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-LEASE_SECONDS, CUT_SECONDS = 20, 30
+CUT_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The shop with its infrastructure, and its first release out."""
     project = shop.shop(tmp_path_factory.mktemp("shop"))
     try:
-        project.inv("local.up", *LOCAL)
+        project.inv("local.up", *LOCAL, LOCALAWS_HEALTH_PATIENCE_SECONDS="20")
         project.inv("infra.apply", *LOCAL, "--yes")
         project.inv(*DEPLOY)
         yield project
@@ -226,7 +226,7 @@ def test_killed_in_a_migration_that_fails_the_next_run_says_so(project: Project)
 
 @pytest.mark.usefixtures("well")
 def test_of_two_deploys_one_is_refused_with_the_name_of_the_other(project: Project) -> None:
-    commit = change(project, front=SLOW)
+    commit = change(project, migration=LONG)
     with follow(project, *DEPLOY) as first:
         first.until("Locked")
         ran = project.inv(*DEPLOY, expect=3)
@@ -240,7 +240,7 @@ def test_of_two_deploys_one_is_refused_with_the_name_of_the_other(project: Proje
 
 @pytest.mark.usefixtures("well")
 def test_of_two_deploys_one_waits_for_the_other(project: Project) -> None:
-    since, commit = len(project.api_calls()), change(project, front=SLOW)
+    since, commit = len(project.api_calls()), change(project, migration=LONG)
     with follow(project, *DEPLOY) as first, contextlib.ExitStack() as stack:
         first.until("Locked")
         second = stack.enter_context(follow(project, *DEPLOY, "--wait-lock", "2m"))
@@ -270,9 +270,7 @@ def test_the_lease_of_a_machine_that_went_away_expires(project: Project) -> None
     )
     refused = project.inv(*DEPLOY, expect=3)
     assert "on elsewhere since" in refused.err
-    started = time.monotonic()
     ran = project.inv(*DEPLOY, "--wait-lock", "60s", "--output", "json")
-    assert time.monotonic() - started < LEASE_SECONDS + 30
     assert documents(ran, "LockWaited")[0]["host"] == "elsewhere"
     assert served(project) == commit
 
@@ -310,7 +308,7 @@ def test_the_lock_of_a_live_run_is_taken_away_only_by_force(project: Project) ->
 
 @pytest.mark.usefixtures("well")
 def test_who_waits_for_the_lock_can_be_interrupted(project: Project) -> None:
-    change(project, front=SLOW)
+    change(project, migration=LONG)
     with follow(project, *DEPLOY) as first:
         first.until("Locked")
         with follow(project, *DEPLOY, "--wait-lock", "2m") as second:
@@ -342,7 +340,7 @@ def test_rollback_brings_back_what_served_before_and_again_what_served_before_th
 @pytest.mark.usefixtures("well")
 def test_rollback_stops_a_release_under_way(project: Project) -> None:
     good, before = served(project), shop.revisions(project)
-    change(project, front="slow 8\n")
+    change(project, front="slow 18\n")
     with follow(project, *DEPLOY) as run:
         run.until("Progressed")
         project.inv("rollback", *LOCAL, "--yes")

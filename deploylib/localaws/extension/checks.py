@@ -39,13 +39,15 @@ def follow(
     settings: Settings,
     over: threading.Event,
 ) -> None:
-    """Repeat *check* and tell each verdict, until *over*."""
+    """Repeat *check* and tell each verdict, until *over*; it rests as long as it worked, at least."""
     while not over.is_set():
+        began = time.monotonic()
         result = check()
         if over.is_set():
             return
-        tell(judge.hear(passed=result.passed, now=time.monotonic()), result)
-        over.wait(judge.interval_seconds(settings.health_interval_seconds, own_interval_seconds))
+        now = time.monotonic()
+        tell(judge.hear(passed=result.passed, now=now), result)
+        over.wait(max(now - began, judge.interval_seconds(settings.health_interval_seconds, own_interval_seconds)))
 
 
 def in_container(engine: Engine, identifier: str, command: Sequence[str], timeout_seconds: float) -> Result:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AGENT = "ELB-HealthChecker/2.0"
 SETTLED_INTERVAL_SECONDS = 1.0
+EXEC_INTERVAL_SECONDS = 5.0  # a program started in a container costs a hundred requests
 
 
 class Health(Enum):
@@ -46,6 +47,7 @@ class Judge:
     started: float
     budget_seconds: float
     threshold: int
+    settled_seconds: float = SETTLED_INTERVAL_SECONDS
     verdict: Health = Health.UNKNOWN
     failures: int = field(default=0, init=False)
 
@@ -62,9 +64,8 @@ class Judge:
 
     def interval_seconds(self, quick: float, own: float) -> float:
         """Return how long to wait for the next check: *quick* until there is a verdict."""
-        return (
-            quick if self.verdict is Health.UNKNOWN or self.failures else max(quick, min(own, SETTLED_INTERVAL_SECONDS))
-        )
+        unsettled = self.verdict is Health.UNKNOWN or self.failures
+        return quick if unsettled else max(quick, min(own, self.settled_seconds))
 
 
 def target_judge(group: Mapping[str, Any], grace_seconds: float, *, patience_seconds: float, now: float) -> Judge:
@@ -78,7 +79,8 @@ def container_judge(check: Mapping[str, Any], *, patience_seconds: float, now: f
     """Return the judge of a container with this `healthCheck`."""
     retries = int(check.get("retries") or 3)
     own = float(check.get("startPeriod") or 0) + retries * float(check.get("interval") or 30)
-    return Judge(started=now, budget_seconds=min(patience_seconds, own), threshold=retries)
+    budget = min(patience_seconds, own)
+    return Judge(started=now, budget_seconds=budget, threshold=retries, settled_seconds=EXEC_INTERVAL_SECONDS)
 
 
 def slowness(load: float, processors: int) -> float:

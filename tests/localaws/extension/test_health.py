@@ -58,6 +58,14 @@ def test_checks_are_quick_until_there_is_a_verdict_and_while_they_fail() -> None
     assert ours.interval_seconds(0.25, 30) == 0.25
 
 
+def test_a_settled_check_in_a_container_is_made_less_often() -> None:
+    ours = health.container_judge({"command": ["CMD", "true"]}, patience_seconds=8, now=100)
+    assert ours.interval_seconds(0.25, 30) == 0.25
+    ours.hear(passed=True, now=100)
+    assert ours.interval_seconds(0.25, 30) == 5.0
+    assert ours.interval_seconds(0.25, 3) == 3
+
+
 def test_patience_cuts_what_aws_would_wait_and_never_adds_to_it() -> None:
     slow = {"UnhealthyThresholdCount": 3, "HealthCheckIntervalSeconds": 30}
     quick = {"UnhealthyThresholdCount": 2, "HealthCheckIntervalSeconds": 1}
