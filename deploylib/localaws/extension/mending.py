@@ -22,6 +22,7 @@ from deploylib.localaws.extension import (
     observation,
     operations,
     patching,
+    repeats,
     repositories,
     scaling,
     service_deployments,
@@ -62,6 +63,7 @@ def mend(chosen: Settings, engine: Engine, bound: tuple[str, ...]) -> tuple[Sche
         partial(codedeploy.install, scheduler, chosen.codedeploy_minute_seconds),
         access.install,
         partial(callers.install, chosen.instance),
+        repeats.install,
         partial(observation.install, CallLog(chosen.calls_file)),
         partial(shutdown.install, engine, scheduler, runs, keep_volumes=chosen.state_dir is not None),
     )

@@ -211,6 +211,22 @@ def test_an_interrupt_stops_it_like_a_termination(tmp_path: Path) -> None:
     assert emulator.process.wait(timeout=60) == 0
 
 
+def test_a_write_whose_answer_was_lost_is_done_once_and_answered_again(aws: Emulator) -> None:
+    iam, invocation = aws.client("iam"), "the first"
+    iam.meta.events.register("before-send", lambda request, **_: request.headers.update(named(invocation)))
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*"}]})
+    role: dict[str, Any] = {"RoleName": "lost", "AssumeRolePolicyDocument": trust}
+    assert iam.create_role(**role)["Role"] == iam.create_role(**role)["Role"]
+    invocation = "the second"
+    with pytest.raises(ClientError, match="EntityAlreadyExists"):
+        iam.create_role(**role)
+
+
+def named(invocation: str) -> dict[str, str]:
+    """Return the header by which an SDK says that it repeats a call."""
+    return {"amz-sdk-invocation-id": invocation}
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "code"),
     [
