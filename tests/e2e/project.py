@@ -84,8 +84,12 @@ class Project:
         )
 
     def variables(self, more: dict[str, str]) -> dict[str, str]:
-        """Return the environment of a command: this process's, without what would reach into the project."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "DEPLOY_", "PYTEST_"))}
+        """Return the environment of a command: this process's, without what would reach into the project.
+
+        Nor what would make each command slower than a user's: to compile all of it every time.
+        """
+        apart = ("AWS_", "DEPLOY_", "PYTEST_", "PYTHONDONTWRITEBYTECODE")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(apart)}
         return {**kept, "NO_COLOR": "1", **more}
 
     def git(self, *words: str) -> str:
