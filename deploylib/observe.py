@@ -178,8 +178,8 @@ def limits(account: Account, environment: Environment, live: Live) -> dict[str, 
 
 
 def _limit(environment: Environment, service: LiveService, groups: Mapping[str, TargetGroup]) -> Limit:
-    policy = environment.services.get(service.key)
-    if policy and policy.timeout_seconds:
+    policy = environment.policy(service.key)
+    if policy.timeout_seconds:
         return Limit(seconds=policy.timeout_seconds, why=(f"services.{service.key}.timeout_seconds",))
     if environment.rollout.timeout_seconds:
         return Limit(seconds=environment.rollout.timeout_seconds, why=("rollout.timeout_seconds",))

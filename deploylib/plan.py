@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from deploylib import refusals, strategies, taskdef
 from deploylib.errors import ConfigError
 from deploylib.images.recipe import BASE
-from deploylib.refusals import NO_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -240,13 +239,13 @@ def plan_release(
     *origin* is where the images were released before, if they are promoted; *beside* what else was observed.
     """
     beside = beside or Beside()
-    refusals.other_way(environment, live)
+    refusals.refuse_other_way(environment, live)
     references = image_references(live.contract, images)
     if origin:
-        refusals.unreleased(live, references, origin)
+        refusals.refuse_unreleased(live, references, origin)
     services = tuple(_plan_service(environment, one, references, beside) for one in live.services)
     moving = {one.key for one in services if one.action == "update"}
-    refusals.missing(environment, [(one, one.missing) for one in live.services if one.key in moving])
+    refusals.refuse_missing(environment, [(one, one.missing) for one in live.services if one.key in moving])
     runs = all(one.action == "unchanged" for one in services)
     unrecorded = runs and recorded is not None and dict(recorded) != _digests(images)
     continues = beside.unfinished if moving or unrecorded else None
@@ -288,12 +287,12 @@ def plan_restart(
     if unknown := sorted(set(chosen) - {one.key for one in live.services}):
         have = ", ".join(one.key for one in live.services)
         raise ConfigError(f"{environment.name} has no service {unknown[0]!r}", hint=f"it has {have}")
-    refusals.other_way(environment, live)
+    refusals.refuse_other_way(environment, live)
     found = (_restart(one, asked=every or one.key in chosen, others=not chosen) for one in live.services)
     services = tuple(replace(one, limit=(limits or {}).get(one.key)) for one in found)
     moving = {one.key for one in services if one.action == "restart"}
-    refusals.under_way(environment, [one for one in live.services if one.key in moving])
-    refusals.missing(environment, [(one, one.lost) for one in live.services if one.key in moving])
+    refusals.refuse_under_way(environment, [one for one in live.services if one.key in moving])
+    refusals.refuse_missing(environment, [(one, one.lost) for one in live.services if one.key in moving])
     commits = (taskdef.tag(one.definition, taskdef.TAG_COMMIT) for one in live.services)
     return Plan(
         environment=environment.name,
@@ -353,7 +352,7 @@ def _reference(contract: Contract, image: ImagePlan) -> str:
 def _plan_service(
     environment: Environment, live: LiveService, references: Mapping[str, str], beside: Beside
 ) -> ServicePlan:
-    policy = environment.services.get(live.key, NO_POLICY)
+    policy = environment.policy(live.key)
     images = _images(live, references)
     proposed = taskdef.next_definition(
         live.template, images, family=live.contract.family, tags={}, writable=live.template.keys()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploylib import taskdef
-from deploylib.config import ServiceRelease
 from deploylib.errors import ConfigError, RefusedError
 from deploylib.settings import names
 
@@ -15,14 +14,12 @@ if TYPE_CHECKING:
     from deploylib.config import Environment
     from deploylib.plan import Live, LiveService, Origin
 
-NO_POLICY = ServiceRelease()
 
-
-def other_way(environment: Environment, live: Live) -> None:
+def refuse_other_way(environment: Environment, live: Live) -> None:
     """Refuse services that somebody else than the configuration says gives a new revision: ECS or CodeDeploy."""
     apply = "" if environment.contract else f", or inv infra.apply --env {environment.name}"
     for one in live.services:
-        wanted, is_so = environment.services.get(one.key, NO_POLICY).strategy, one.strategy == "codedeploy"
+        wanted, is_so = environment.policy(one.key).strategy, one.strategy == "codedeploy"
         if is_so != (wanted == "codedeploy"):
             raise RefusedError(
                 f"{one.key}: services.{one.key}.strategy is {wanted}, but the live service is under "
@@ -36,7 +33,7 @@ def other_way(environment: Environment, live: Live) -> None:
             )
 
 
-def under_way(environment: Environment, services: Iterable[LiveService]) -> None:
+def refuse_under_way(environment: Environment, services: Iterable[LiveService]) -> None:
     """Refuse to roll out anew what is rolling out."""
     for one in services:
         if one.primary.get("rolloutState") == "IN_PROGRESS":
@@ -46,7 +43,7 @@ def under_way(environment: Environment, services: Iterable[LiveService]) -> None
             )
 
 
-def unreleased(live: Live, references: Mapping[str, str], origin: Origin) -> None:
+def refuse_unreleased(live: Live, references: Mapping[str, str], origin: Origin) -> None:
     """Refuse a promotion that lacks the image of a role that a service runs."""
     for service in live.services:
         for role in service.contract.containers.values():
@@ -58,9 +55,9 @@ def unreleased(live: Live, references: Mapping[str, str], origin: Origin) -> Non
                 )
 
 
-def missing(environment: Environment, found: Iterable[tuple[LiveService, tuple[names.Reference, ...]]]) -> None:
+def refuse_missing(environment: Environment, found: Iterable[tuple[LiveService, tuple[names.Reference, ...]]]) -> None:
     """Refuse what could not start: ECS fails each task of a container whose parameter nobody has written."""
-    lacking = [(one.key, each) for one, gone in found for each in gone]
+    lacking = [(one.key, each) for one, missing in found for each in missing]
     if not lacking:
         return
     lines = "\n".join(f"  {key}/{each.container}: {each.variable} ({each.parameter})" for key, each in lacking)
@@ -87,7 +84,7 @@ def notice(environment: Environment, live: LiveService) -> str:
     primary = live.primary
     if primary.get("rolloutState") == "IN_PROGRESS":
         return f"{live.key}: a deployment of {taskdef.short(str(primary['taskDefinition']))} is under way"
-    starts = environment.services.get(live.key, NO_POLICY).start_at_zero
+    starts = environment.policy(live.key).start_at_zero
     if not live.first and not starts and live.desired == 0:
         return f"{live.key}: its desired count is 0, so nothing will run"
     return ""

@@ -592,6 +592,10 @@ class Environment:
     terraform: Mapping[str, Any] = field(default_factory=dict)
     contract: GivenContract | None = None
 
+    def policy(self, service: str) -> ServiceRelease:
+        """How releases treat a service, whether the file says anything of it or not."""
+        return self.services.get(service, ServiceRelease())
+
     @property
     def context(self) -> Path:
         """The build context of the app's images."""

@@ -50,7 +50,7 @@ def live(account: Account, environment: Environment) -> Live:
     """Return what is live; raise `RefusedError` in the wrong account, and where ECS and CodeDeploy are mixed up."""
     aws.guard(account, environment)
     found = observe.live(account, observe.contract(account, environment))
-    refusals.other_way(environment, found)
+    refusals.refuse_other_way(environment, found)
     return found
 
 

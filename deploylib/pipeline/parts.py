@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from deploylib.config import ServiceRelease
 from deploylib.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,12 +33,11 @@ def handed_on(environment: Environment) -> tuple[str, ...]:
 
     Raises `ConfigError` for more of them than a build can hand on.
     """
-    policies = environment.services
     found = {
         role
         for key, containers in services(environment).items()
         for role in containers.values()
-        if policies.get(key, ServiceRelease()).strategy == "codedeploy"
+        if environment.policy(key).strategy == "codedeploy"
     }
     if len(found) > MOST_IMAGES:
         raise ConfigError(

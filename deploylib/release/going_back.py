@@ -50,7 +50,7 @@ def propose_rollback(
     if not contract.ledger:
         raise ContractError(f"{environment.name} has no ledger, so nobody knows what completed", hint="inv infra.apply")
     live, past = observe.live(account, contract), observe.past(account, contract)
-    refusals.other_way(environment, live)
+    refusals.refuse_other_way(environment, live)
     target = _target(environment, account, live, past, to=parse(to), over_irreversible=over_irreversible)
     found = observe.definitions(account.ecs, tuple(target.services.values()))
     refuse_inactive(target, found, environment.name)

@@ -55,7 +55,7 @@ def propose_resumption(environment: Environment, account: Account, *, clock: Clo
     past = observe.past(account, contract)
     entry = left_rolling(environment, past)
     live = observe.live(account, contract)
-    refusals.other_way(environment, live)
+    refusals.refuse_other_way(environment, live)
     limits = observe.limits(account, environment, live)
     plan = Plan(
         environment=environment.name,
@@ -166,7 +166,6 @@ def onward(environment: Environment, live: LiveService, entry: Entry, limit: Lim
         )
     moves = live.key in entry.previous
     follows = moves and (bool(started) or live.revision == wanted)
-    policy = environment.services.get(live.key)
     return ServicePlan(
         key=live.key,
         name=live.contract.name,
@@ -183,7 +182,7 @@ def onward(environment: Environment, live: LiveService, entry: Entry, limit: Lim
         first=bool(before) and live.contract.template == before,
         desired=live.desired,
         running=live.running,
-        after=policy.after if policy else (),
+        after=environment.policy(live.key).after,
         limit=limit,
         strategy=live.strategy,
         course=live.course,

@@ -15,16 +15,8 @@ if TYPE_CHECKING:
 
     from tests.e2e.answering import Answering
 
-SECONDS = 900
-
 # A shell without job control starts what runs in its background deaf to Ctrl-C, and all that this starts inherits it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("e2e") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Answers by the call that they are of, so that one which was lost on its way can be given again (pure).
 
-An SDK that asks again for the same call says so: its `amz-sdk-invocation-id` is the one of before. (AWS SDKs and Tools
-Reference Guide, "Retry behavior"; Smithy's `amz-sdk-invocation-id`.)
+An SDK that asks again for the same call says so: its `amz-sdk-invocation-id` is the one of before. (botocore,
+`handlers.add_retry_headers`; the SDK for Go, `aws/retry`)
 """
 
 from __future__ import annotations

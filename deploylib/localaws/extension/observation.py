@@ -26,6 +26,13 @@ def install(log: CallLog) -> None:
     _install_registry(log)
 
 
+def routed(method: str, path: str, headers: Any, body: bytes, query: Any) -> tuple[str, str]:
+    """Return the service that a request goes to, and what it asks of it."""
+    parameters = app._routing_params(method, path, headers, body, query)
+    service = app.detect_service(method, path, headers, parameters)
+    return service, action_of(service, method, path, headers, parameters)
+
+
 def _install_api(log: CallLog) -> None:
     @patching.wrap(app, "_dispatch_service_request(method, path, headers, body, query_params, request_id)")
     async def dispatched(original: Callable[..., Any], method: str, path: str, headers: Any, *rest: Any) -> Any:
@@ -33,10 +40,7 @@ def _install_api(log: CallLog) -> None:
         answer = await original(method, path, headers, *rest)
         if not path.startswith(INTERNAL):
             body, query, _ = rest
-            parameters = app._routing_params(method, path, headers, body, query)
-            service = app.detect_service(method, path, headers, parameters)
-            action = action_of(service, method, path, headers, parameters)
-            _note(log, (service, action, answer[0]), headers, started)
+            _note(log, (*routed(method, path, headers, body, query), answer[0]), headers, started)
         return answer
 
     @patching.wrap(app, "_handle_s3_vhost_request(host, path, method, headers, body, query_params)")

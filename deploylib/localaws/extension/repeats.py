@@ -13,7 +13,8 @@ from ministack import app
 
 from deploylib.localaws.extension import patching
 from deploylib.localaws.extension.answers import Answers
-from deploylib.localaws.extension.calls import action_of, is_write
+from deploylib.localaws.extension.calls import is_write
+from deploylib.localaws.extension.observation import routed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,18 +24,14 @@ logger = logging.getLogger("localaws")
 
 def install() -> None:
     """Answer a repeated write as it was answered before."""
-    patching.require(app, "detect_service", "_routing_params")
     answers = Answers()
 
     @patching.wrap(app, "_dispatch_service_request(method, path, headers, body, query_params, request_id)")
     async def dispatched(original: Callable[..., Any], method: str, path: str, headers: Any, *rest: Any) -> Any:
         if former := answers.of(headers):
-            logger.warning("%s %s: asked again, answered as before", method, path)
+            logger.warning("%s %s is asked again, and answered as before", *routed(method, path, headers, *rest[:2]))
             return former
         answer = await original(method, path, headers, *rest)
-        body, query, _ = rest
-        parameters = app._routing_params(method, path, headers, body, query)
-        service = app.detect_service(method, path, headers, parameters)
-        if is_write(service, action_of(service, method, path, headers, parameters)):
+        if is_write(*routed(method, path, headers, *rest[:2])):
             answers.keep(headers, answer)
         return answer
